@@ -1,0 +1,231 @@
+/**
+ * What a share serves: an async filesystem interface in the spirit of FUSE's low-level one.
+ *
+ * `directory` and `memory` implement it, and anybody's own filesystem may. A method returns its result at
+ * once where it can and a promise where it must wait (`MaybePromise`), so that data the page cache holds
+ * costs no turn of the event loop.
+ *
+ * Division of labour: a filesystem keeps names, bytes and metadata. Share modes, byte-range locks, oplocks,
+ * delete-on-close, access checks and change notification of what the server itself does are the server's.
+ *
+ * Paths are relative to the filesystem's root, components separated by `/`, without leading slash, `.` or
+ * `..`; the root is `''`. Names are compared without regard to case (simple upper-casing of UTF-16 code
+ * units, as Windows does) and keep the case they were created with. A name is any string of UTF-16 code
+ * units (unpaired surrogates included) without NUL, `/` and `\`.
+ */
+
+/** A result at hand, or one that will come. */
+export type MaybePromise<T> = T | Promise<T>
+
+/** Time in 100 ns units since 1601-01-01 UTC (MS-DTYP 2.3.3); 0n is "not set". */
+export type FileTime = bigint
+
+/** FILE_ATTRIBUTE_* bits (MS-FSCC 2.6). */
+export type FileAttributes = number
+
+/** Metadata of a file, folder or named stream, in the terms of MS-FSCC 2.4. */
+export interface FileInfo {
+  /** Unique in this filesystem while the file exists, and the same for all its names and streams. */
+  readonly id: bigint
+  /** Distinguishes filesystems below one root (a device number), 0n where there is only one. */
+  readonly volumeId: bigint
+  /** The last component as stored (the case it was created with); `''` for the root. */
+  readonly name: string
+  readonly isFolder: boolean
+  /** Set when the object is a symbolic link that is shown as such, or something neither file nor folder. */
+  readonly kind: 'file' | 'folder' | 'symlink' | 'other'
+  readonly attributes: FileAttributes
+  readonly createdAt: FileTime
+  readonly accessedAt: FileTime
+  readonly writtenAt: FileTime
+  readonly changedAt: FileTime
+  /** End of file of the opened stream, in bytes. */
+  readonly sizeBytes: number
+  /** Space it occupies (a multiple of the allocation unit, 0 where nothing is allocated). */
+  readonly allocationBytes: number
+  readonly links: number
+  /** Total size of the extended attributes as FILE_FULL_EA_INFORMATION, 0 where there are none. */
+  readonly eaSizeBytes: number
+  /** FILE_ATTRIBUTE_REPARSE_POINT's tag, 0 without one. */
+  readonly reparseTag: number
+}
+
+export interface FolderEntry extends FileInfo {}
+
+/** What can be changed of a file's metadata; what is left out stays. */
+export interface InfoChange {
+  readonly attributes?: FileAttributes
+  readonly createdAt?: FileTime
+  readonly accessedAt?: FileTime
+  readonly writtenAt?: FileTime
+  readonly changedAt?: FileTime
+}
+
+export interface StreamInfo {
+  /** `''` is the unnamed data stream. */
+  readonly name: string
+  readonly sizeBytes: number
+  readonly allocationBytes: number
+}
+
+export interface ExtendedAttribute {
+  /** As given by the client; compared without regard to case. At most 255 bytes. */
+  readonly name: string
+  readonly value: Uint8Array
+  /** FILE_NEED_EA (MS-FSCC 2.4.16). */
+  readonly flags: number
+}
+
+export interface ByteRange {
+  readonly offset: number
+  readonly length: number
+}
+
+/** What an open is going to do; a filesystem may use it to choose how it opens. */
+export interface OpenAccess {
+  readonly read: boolean
+  readonly write: boolean
+  /** Show a symbolic link itself instead of what it points to. */
+  readonly noFollow?: boolean
+  /** Every write must be on stable storage before it is answered. */
+  readonly writeThrough?: boolean
+}
+
+export interface CreateOptions {
+  readonly folder: boolean
+  readonly attributes: FileAttributes
+  /** A self-relative SECURITY_DESCRIPTOR (MS-DTYP 2.4.6) to store, if the server has one. */
+  readonly security?: Uint8Array
+  readonly extendedAttributes?: readonly ExtendedAttribute[]
+  /** Space to reserve; never changes the size. */
+  readonly allocationBytes?: number
+  readonly access: OpenAccess
+}
+
+export interface VolumeInfo {
+  readonly label: string
+  readonly serialNumber: number
+  readonly createdAt: FileTime
+  readonly allocationUnitBytes: number
+  readonly sectorBytes: number
+  readonly totalUnits: number
+  readonly freeUnits: number
+  /** Free to the caller, quotas considered. */
+  readonly availableUnits: number
+  readonly maxNameLength: number
+}
+
+export interface Features {
+  readonly readOnly: boolean
+  readonly namedStreams: boolean
+  readonly extendedAttributes: boolean
+  readonly securityDescriptors: boolean
+  readonly sparseFiles: boolean
+  readonly symlinks: boolean
+  readonly hardLinks: boolean
+  /** `cloneRange` shares blocks instead of copying (reflink). */
+  readonly blockCloning: boolean
+  /** `watch` reports changes made behind the server's back. */
+  readonly watch: boolean
+}
+
+/** A change that somebody else made (not through this FileSystem object), as seen by `watch`. */
+export interface ExternalChange {
+  /** Path of the folder it happened in. */
+  readonly folder: string
+  readonly action: 'added' | 'removed' | 'modified' | 'metadata' | 'renamed-from' | 'renamed-to'
+  readonly name: string
+  readonly isFolder: boolean
+}
+
+/**
+ * An open file, folder or named stream. It stays usable when the file is renamed or deleted by name.
+ * Every method may fail with an `FsError`.
+ */
+export interface FileHandle {
+  /** As of the open or the last change through this handle; `info()` asks again. */
+  readonly id: bigint
+  readonly isFolder: boolean
+  info(): MaybePromise<FileInfo>
+  /** Reads into `target` at a byte offset; returns the number of bytes read, less than asked only at the end of file. */
+  read(target: Uint8Array, offset: number): MaybePromise<number>
+  /** Writes all of `source` or fails; extends the file where needed. Past-the-end gaps read as zeros. */
+  write(source: Uint8Array, offset: number): MaybePromise<void>
+  setSize(sizeBytes: number): MaybePromise<void>
+  /** Reserves space beyond or up to `allocationBytes`; never changes the size unless smaller than it. */
+  setAllocation(allocationBytes: number): MaybePromise<void>
+  setInfo(change: InfoChange): MaybePromise<void>
+  /** To stable storage: data and metadata. */
+  flush(): MaybePromise<void>
+  /** Deallocates; the range reads as zeros afterwards and the size stays. */
+  zeroRange(range: ByteRange): MaybePromise<void>
+  /** The parts of `range` that may hold data. */
+  allocatedRanges(range: ByteRange): MaybePromise<readonly ByteRange[]>
+  /** Copies between files of this filesystem, in the kernel where possible; returns bytes copied. */
+  copyFrom(source: FileHandle, sourceOffset: number, targetOffset: number, lengthBytes: number): MaybePromise<number>
+  /** Shares blocks of `source` (reflink); fails with `not-supported` where it cannot. */
+  cloneFrom(source: FileHandle, sourceOffset: number, targetOffset: number, lengthBytes: number): MaybePromise<void>
+
+  /**
+   * Entries of a folder in a stable order, without `.` and `..`. The iterable is a snapshot of the names
+   * (a name created or removed meanwhile may or may not appear); metadata is read as it is consumed.
+   * `names` limits it to exactly these names (case-insensitive), so that a query without wildcards is a lookup.
+   */
+  entries(names?: readonly string[]): MaybePromise<Iterable<MaybePromise<FolderEntry | undefined>>>
+
+  streams(): MaybePromise<readonly StreamInfo[]>
+  extendedAttributes(): MaybePromise<readonly ExtendedAttribute[]>
+  /** An empty value removes the attribute. */
+  setExtendedAttributes(changes: readonly ExtendedAttribute[]): MaybePromise<void>
+  /** The stored self-relative SECURITY_DESCRIPTOR, or undefined where none was stored. */
+  security(): MaybePromise<Uint8Array | undefined>
+  setSecurity(descriptor: Uint8Array): MaybePromise<void>
+  /** The reparse data (symlink target) or undefined. */
+  readLink(): MaybePromise<string | undefined>
+
+  /** Gives the file (or, on a stream's handle, the stream) the path `to`. Fails with `exists` unless `replace`. */
+  rename(to: { readonly path: string; readonly stream?: string }, options: { readonly replace: boolean }): MaybePromise<void>
+  /** A further name for the file. */
+  link(path: string, options: { readonly replace: boolean }): MaybePromise<void>
+  /** Removes the name this handle was opened by (or last renamed to), or the stream. `not-empty` for a folder with entries. */
+  remove(): MaybePromise<void>
+  /** Idempotent. */
+  close(): MaybePromise<void>
+}
+
+export interface FileSystem {
+  readonly features: Features
+  volume(): MaybePromise<VolumeInfo>
+  /**
+   * Opens what exists; changes nothing. `stream` is a named stream's name without `:$DATA` (`''`: the data
+   * stream). Fails with `not-found` (last component or stream), `path-not-found` (an earlier one),
+   * `access-denied`, `escapes` (a symbolic link that leads out of the root), `not-folder` (an earlier
+   * component is a file: also `path-not-found`).
+   */
+  open(path: string, stream: string, access: OpenAccess): MaybePromise<FileHandle>
+  /** Creates a file, folder, or a stream of an existing file; fails with `exists` when it is there (in any case). */
+  create(path: string, stream: string, options: CreateOptions): MaybePromise<FileHandle>
+  /** Metadata by path, undefined where nothing exists; the cheap form of open + info + close. */
+  stat(path: string, options?: { readonly noFollow?: boolean }): MaybePromise<FileInfo | undefined>
+  /** Creates a symbolic link. Optional. */
+  symlink?(path: string, target: string): MaybePromise<void>
+  /** Reports external changes in a folder (and below, when `recursive`) until disposed. */
+  watch?(path: string, options: { readonly recursive: boolean }, listener: (change: ExternalChange) => void): MaybePromise<Disposable>
+  close(): MaybePromise<void>
+}
+
+export const fsErrorCodes = [
+  'not-found', 'path-not-found', 'exists', 'not-empty', 'is-folder', 'not-folder', 'access-denied', 'read-only', 'no-space',
+  'quota', 'invalid-name', 'name-too-long', 'too-many-open', 'not-supported', 'cross-device', 'escapes', 'stale', 'busy', 'invalid', 'too-large', 'io',
+] as const
+export type FsErrorCode = (typeof fsErrorCodes)[number]
+
+/** What a filesystem throws; `code` is stable, the message is for people. */
+export class FsError extends Error {
+  readonly code: FsErrorCode
+  constructor(code: FsErrorCode, message: string = code, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'FsError'
+    this.code = code
+  }
+}
