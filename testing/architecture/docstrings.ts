@@ -1,0 +1,92 @@
+import { blank, lineAt, resolveRelative } from './imports.ts'
+import type { Repository, SourceFile } from './repository.ts'
+
+/** An export of a room that nobody described. */
+export interface Undocumented {
+  readonly path: string
+  readonly line: number
+  readonly name: string
+}
+
+const declaration =
+  /^export (?:declare )?(?:default )?(?:async )?(?:abstract )?(?:function\*?|class|interface|type|const|let|var) +([A-Za-z_$][\w$]*)/gm
+const localDeclaration = (name: string): RegExp =>
+  new RegExp(`^(?:async )?(?:abstract )?(?:function\\*?|class|interface|type|const|let|var) +${name.replaceAll('$', '\\$')}\\b`, 'm')
+const reexport = /^export (?:type )?(?:(\*)(?: as ([\w$]+))?|\{([^}]*)\})(?: from '([^']+)')?/gm
+
+/** The exports of all rooms' public files (what `exports` in package.json names, followed through re-exports) without a docstring. */
+export function exportsWithoutDocstring(repository: Repository): Undocumented[] {
+  const files = new Map(repository.files.map(file => [file.path, file]))
+  const found = new Map<string, Undocumented>()
+  for (const room of repository.rooms) {
+    for (const entry of Object.values(room.exports)) {
+      for (const missing of undocumentedOf(files, resolveRelative(`${room.folder}/package.json`, entry), undefined, new Set())) {
+        found.set(`${missing.path}:${missing.name}`, missing)
+      }
+    }
+  }
+  return [...found.values()]
+}
+
+/** What of `names` (undefined: of everything) a file exports without a docstring. */
+function undocumentedOf(
+  files: ReadonlyMap<string, SourceFile>,
+  path: string,
+  names: ReadonlySet<string> | undefined,
+  seen: Set<string>,
+): Undocumented[] {
+  const file = files.get(path)
+  const key = `${path} ${names === undefined ? '*' : [...names].join()}`
+  if (file === undefined || seen.has(key)) return []
+  seen.add(key)
+  const code = blank(file.text, { strings: false })
+  const result: Undocumented[] = []
+  const report = (name: string, index: number): void => {
+    if (!hasDocstring(file.text, index)) result.push({ path, line: lineAt(code, index), name })
+  }
+
+  const overloads = new Set<string>()
+  for (const match of code.matchAll(declaration)) {
+    const name = match[1] ?? ''
+    if (overloads.has(name) || (names !== undefined && !names.has(name))) continue
+    overloads.add(name)
+    report(name, match.index)
+  }
+  for (const match of code.matchAll(reexport)) {
+    const [, star, , list, from] = match
+    const target = from?.startsWith('.') === true ? resolveRelative(path, from) : undefined
+    if (star !== undefined) {
+      if (target !== undefined) result.push(...undocumentedOf(files, target, names, seen))
+      continue
+    }
+    const wanted = namesIn(list ?? '').filter(({ exported }) => names === undefined || names.has(exported))
+    if (from === undefined) {
+      for (const { local } of wanted) {
+        const place = localDeclaration(local).exec(code)
+        if (place !== null) report(local, place.index)
+      }
+    } else if (target !== undefined) {
+      result.push(...undocumentedOf(files, target, new Set(wanted.map(({ local }) => local)), seen))
+    }
+  }
+  return result
+}
+
+/** `a, type b as c` -> [{a, a}, {b, c}]. */
+function namesIn(list: string): { readonly local: string; readonly exported: string }[] {
+  return list
+    .split(',')
+    .map(item => item.trim().replace(/^type /, ''))
+    .filter(item => item !== '')
+    .map(item => {
+      const [local = '', exported = local] = item.split(/ +as +/)
+      return { local, exported }
+    })
+}
+
+/** True when a block comment that opens with two stars ends right above the position. */
+function hasDocstring(text: string, index: number): boolean {
+  const above = text.slice(0, index).trimEnd()
+  if (!above.endsWith('*/')) return false
+  return above.slice(above.lastIndexOf('/*')).startsWith('/**')
+}

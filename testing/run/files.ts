@@ -1,0 +1,28 @@
+import { globSync } from 'node:fs'
+import { root } from './root.ts'
+
+const unitPatterns = [
+  'packages/*/src/**/*.test.ts',
+  'testing/*.test.ts',
+  'testing/*/*.test.ts',
+  'tools/**/*.test.ts',
+  'bench/**/*.test.ts',
+  'fuzz/**/*.test.ts',
+]
+const integrationPatterns = ['testing/peers/*.test.ts', 'examples/**/*.test.ts']
+
+function find(patterns: readonly string[]): string[] {
+  return globSync([...patterns], { cwd: root, exclude: name => name.includes('node_modules') })
+    .map(file => file.replaceAll('\\', '/'))
+    .sort()
+}
+
+/** Tests that need nothing but this repository, as paths relative to the root. */
+export function unitTestFiles(): string[] {
+  return find(unitPatterns).filter(file => !file.startsWith('testing/peers/'))
+}
+
+/** Suites against real peers (Samba, smbclient, curl, ...), as paths relative to the root. */
+export function integrationTestFiles(): string[] {
+  return find(integrationPatterns)
+}
