@@ -1,0 +1,103 @@
+import { timingSafeEqual } from 'node:crypto'
+import { UsageError } from '@holdfast/wire'
+import { tagLengthBytes } from './crypto.ts'
+import type { CryptoProvider } from './crypto.ts'
+import { cryptoProvider } from './native-crypto.ts'
+
+/** MS-SMB2 2.2.3.1.7; HMAC-SHA256 is what SMB 2.x signs with, AES-CMAC what 3.x does unless something else was negotiated. */
+export type SigningAlgorithm = 'HMAC-SHA256' | 'AES-CMAC' | 'AES-GMAC'
+/** Who sent the message. */
+export type Role = 'client' | 'server'
+
+/** Signs and verifies the messages of one session or channel (MS-SMB2 3.1.4.1, 3.1.5.1). Not shared between threads. */
+export interface Signer {
+  readonly algorithm: SigningAlgorithm
+  /**
+   * Signs one SMB2 message, header first (of a compound: one element, with its padding). Sets SMB2_FLAGS_SIGNED, and writes the Signature field.
+   * Throws UsageError `message_short`.
+   */
+  sign(message: Buffer, role: Role): void
+  /** True when the signature is right. The message is the same afterwards. Compares in constant time. */
+  verify(message: Buffer, role: Role): boolean
+  /** Frees native memory. The signer is of no use afterwards. */
+  close(): void
+}
+
+// Offsets in the SMB2 header (MS-SMB2 2.2.1.2).
+const headerLengthBytes = 64
+const commandAt = 12
+const flagsAt = 16
+const messageIdAt = 24
+const signatureAt = 48
+const signatureEnd = 64
+const flagSigned = 0x08
+const commandCancel = 0x000c
+
+/** Computes the 16 bytes of a signature over a message whose signature field is zero. */
+interface Computation {
+  compute(message: Buffer, role: Role, tag: Buffer): void
+  close(): void
+}
+
+/** AES-128-GMAC: GCM with the whole message as additional data and nothing to encrypt (MS-SMB2 3.1.4.1). */
+function gmac(provider: CryptoProvider, key: Uint8Array): Computation {
+  const context = provider.createAead('AES-128-GCM', 'encrypt', key)
+  const nonce = Buffer.alloc(12)
+  const nothing = Buffer.alloc(0)
+  return {
+    compute(message, role, tag) {
+      // The nonce is MessageId, then 32 bits: bit 0 is set by the server, bit 1 for an SMB2 CANCEL request.
+      for (let i = 0; i < 8; i++) nonce[i] = message[messageIdAt + i]!
+      nonce[8] = (role === 'server' ? 1 : 0) | (message[commandAt] === commandCancel && message[commandAt + 1] === 0 ? 2 : 0)
+      context.run(nonce, message, nothing, tag)
+    },
+    close: () => context.close(),
+  }
+}
+
+const computations: Record<SigningAlgorithm, (provider: CryptoProvider, key: Uint8Array) => Computation> = {
+  'HMAC-SHA256': (provider, key) => mac(provider, 'HMAC-SHA256', key),
+  'AES-CMAC': (provider, key) => mac(provider, 'AES-CMAC', key),
+  'AES-GMAC': gmac,
+}
+
+function mac(provider: CryptoProvider, algorithm: 'HMAC-SHA256' | 'AES-CMAC', key: Uint8Array): Computation {
+  const context = provider.createMac(algorithm, key)
+  return { compute: (message, _role, tag) => context.compute(message, tag), close: () => context.close() }
+}
+
+/**
+ * Makes the signer of one key.
+ *
+ * @param options.key 16 bytes. Throws UsageError `key_length`.
+ * @example
+ * const signer = createSigner({ algorithm: 'AES-GMAC', key: keys.signingKey })
+ * signer.sign(response, 'server')
+ * if (!signer.verify(request, 'client')) throw new StatusError('ACCESS_DENIED')
+ */
+export function createSigner(options: { algorithm: SigningAlgorithm; key: Uint8Array; provider?: CryptoProvider }): Signer {
+  const { algorithm, key, provider = cryptoProvider() } = options
+  if (key.length !== 16) throw new UsageError('key_length', 'a signing key has 16 bytes')
+  const computation = computations[algorithm](provider, key)
+  const computed = Buffer.alloc(tagLengthBytes)
+  const received = Buffer.alloc(tagLengthBytes)
+  return {
+    algorithm,
+    sign(message, role) {
+      if (message.length < headerLengthBytes) throw new UsageError('message_short', 'an SMB2 message begins with a 64-byte header')
+      message[flagsAt]! |= flagSigned
+      message.fill(0, signatureAt, signatureEnd)
+      computation.compute(message, role, computed)
+      message.set(computed, signatureAt)
+    },
+    verify(message, role) {
+      if (message.length < headerLengthBytes) return false
+      message.copy(received, 0, signatureAt, signatureEnd)
+      message.fill(0, signatureAt, signatureEnd)
+      computation.compute(message, role, computed)
+      message.set(received, signatureAt)
+      return timingSafeEqual(computed, received)
+    },
+    close: () => computation.close(),
+  }
+}
