@@ -84,9 +84,14 @@ function namesIn(list: string): { readonly local: string; readonly exported: str
     })
 }
 
-/** True when a block comment that opens with two stars ends right above the position. */
+/**
+ * True when a block comment that opens with two stars ends right above the position. One comment serves a block of one-line
+ * constants or types that stand below each other without a gap.
+ */
 function hasDocstring(text: string, index: number): boolean {
-  const above = text.slice(0, index).trimEnd()
-  if (!above.endsWith('*/')) return false
-  return above.slice(above.lastIndexOf('/*')).startsWith('/**')
+  const before = text.slice(0, index)
+  const above = before.trimEnd()
+  if (above.endsWith('*/')) return above.slice(above.lastIndexOf('/*')).startsWith('/**')
+  const previous = before.slice(before.lastIndexOf('\n', before.length - 2) + 1)
+  return /^export (const|type) .+\n$/.test(previous) && hasDocstring(text, index - previous.length)
 }
