@@ -13,7 +13,6 @@ export const transformHeaderLengthBytes = 52
 const signatureAt = 4
 const nonceAt = 20
 const originalMessageSizeAt = 36
-const reservedAt = 40
 const flagsAt = 42
 const sessionIdAt = 44
 const protocolId = 0x424d53fd // 0xFD 'S' 'M' 'B', little-endian
@@ -78,6 +77,9 @@ export function createCipher(options: { algorithm: AeadAlgorithm; key: Uint8Arra
   }
   let counter = 0
   // Scratch: what goes to the provider, so that no message needs new views of header fields.
+  // Encrypting, the additional data is the rest of the header as it will be: only the counter, the size and the SessionId change.
+  const sendNonce = Buffer.alloc(nonceLengthBytes)
+  const sendAad = Buffer.alloc(transformHeaderLengthBytes - nonceAt)
   const nonce = Buffer.alloc(nonceLengthBytes)
   const aad = Buffer.alloc(transformHeaderLengthBytes - nonceAt)
   const tag = Buffer.alloc(16)
@@ -88,18 +90,19 @@ export function createCipher(options: { algorithm: AeadAlgorithm; key: Uint8Arra
       if (frame.length <= transformHeaderLengthBytes) throw new UsageError('message_short', 'nothing follows the TRANSFORM_HEADER')
       if (counter >= counterMax) throw new UsageError('nonces_exhausted', 'the session needs new keys')
       counter += 1
-      nonce.set(prefix)
-      nonce.writeUIntLE(counter, prefix.length, counterLengthBytes)
+      if (encrypting === undefined) {
+        encrypting = context('encrypt')
+        sendNonce.set(prefix)
+        sendAad.set(prefix)
+        sendAad.writeUInt16LE(flagEncrypted, flagsAt - nonceAt)
+      }
+      sendNonce.writeUIntLE(counter, prefix.length, counterLengthBytes)
+      sendAad.writeUIntLE(counter, prefix.length, counterLengthBytes)
+      sendAad.writeUInt32LE(frame.length - transformHeaderLengthBytes, originalMessageSizeAt - nonceAt)
+      sendAad.writeBigUInt64LE(sessionId, sessionIdAt - nonceAt)
       frame.writeUInt32LE(protocolId, 0)
-      frame.fill(0, nonceAt, originalMessageSizeAt)
-      frame.set(nonce, nonceAt)
-      frame.writeUInt32LE(frame.length - transformHeaderLengthBytes, originalMessageSizeAt)
-      frame.writeUInt16LE(0, reservedAt)
-      frame.writeUInt16LE(flagEncrypted, flagsAt)
-      frame.writeBigUInt64LE(sessionId, sessionIdAt)
-      frame.copy(aad, 0, nonceAt, transformHeaderLengthBytes)
-      encrypting ??= context('encrypt')
-      encrypting.run(nonce, aad, frame.subarray(transformHeaderLengthBytes), tag)
+      frame.set(sendAad, nonceAt)
+      encrypting.run(sendNonce, sendAad, frame.subarray(transformHeaderLengthBytes), tag)
       frame.set(tag, signatureAt)
     },
     decrypt(frame) {

@@ -1,4 +1,3 @@
-import { timingSafeEqual } from 'node:crypto'
 import { UsageError } from '@holdfast/wire'
 import { tagLengthBytes } from './crypto.ts'
 import type { CryptoProvider } from './crypto.ts'
@@ -32,6 +31,18 @@ const signatureAt = 48
 const signatureEnd = 64
 const flagSigned = 0x08
 const commandCancel = 0x000c
+
+// Loops of 16 are faster than a call into C++.
+function clearSignature(message: Buffer): void {
+  for (let i = signatureAt; i < signatureEnd; i++) message[i] = 0
+}
+
+/** Looks at every byte, whatever the first ones say. */
+function equalTags(a: Buffer, b: Buffer): boolean {
+  let difference = 0
+  for (let i = 0; i < tagLengthBytes; i++) difference |= a[i]! ^ b[i]!
+  return difference === 0
+}
 
 /** Computes the 16 bytes of a signature over a message whose signature field is zero. */
 interface Computation {
@@ -86,17 +97,17 @@ export function createSigner(options: { algorithm: SigningAlgorithm; key: Uint8A
     sign(message, role) {
       if (message.length < headerLengthBytes) throw new UsageError('message_short', 'an SMB2 message begins with a 64-byte header')
       message[flagsAt]! |= flagSigned
-      message.fill(0, signatureAt, signatureEnd)
+      clearSignature(message)
       computation.compute(message, role, computed)
       message.set(computed, signatureAt)
     },
     verify(message, role) {
       if (message.length < headerLengthBytes) return false
       message.copy(received, 0, signatureAt, signatureEnd)
-      message.fill(0, signatureAt, signatureEnd)
+      clearSignature(message)
       computation.compute(message, role, computed)
       message.set(received, signatureAt)
-      return timingSafeEqual(computed, received)
+      return equalTags(computed, received)
     },
     close: () => computation.close(),
   }
