@@ -1,1 +1,12 @@
+/** Struct-table codecs for binary protocols: a layout is a frozen table that reads like the specification's own. */
 export * from './errors.ts'
+export { bool8, bytes, filetime, guid, i32, i64, u16, u16be, u24be, u32, u32be, u64, u64be, u64n, u64nbe, u8 } from './kinds.ts'
+export type { AnyKind, Kind } from './kinds.ts'
+export { array, countOf, data, fixed, inPlace, InPlace, lengthOf, offsetOf, reserved, rest, utf16, withDefault } from './fields.ts'
+export type { Field, Fields, Tail, TailOptions } from './fields.ts'
+export { interpreted, isStruct, struct } from './struct.ts'
+export type { Infer, Input, Struct } from './struct.ts'
+export type { StructOptions } from './plan.ts'
+export { emptyBytes } from './runtime.ts'
+export { chainLength, decodeChain, eachChained, encodeChain } from './chain.ts'
+export { hex, toHex } from './hex.ts'

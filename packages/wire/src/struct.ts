@@ -1,0 +1,91 @@
+/**
+ * A struct: a table of fields with its codec.
+ *
+ *     export const EchoRequest = struct('SMB2 ECHO Request', {
+ *       structureSize: fixed(u16, 4),
+ *       reserved: reserved(u16),
+ *     })
+ *     export type EchoRequest = Infer<typeof EchoRequest>
+ */
+import { compile } from './compile.ts'
+import type { DecodedFields, Fields, GivenFields } from './fields.ts'
+import { interpret } from './interpret.ts'
+import type { AnyKind, Kind, Use } from './kinds.ts'
+import { layOut } from './plan.ts'
+import type { StructOptions } from './plan.ts'
+
+/**
+ * A layout, compiled. `Out` is what decoding gives, `In` what encoding accepts. One without variable parts is a
+ * kind and may be a field or an array's element.
+ */
+export interface Struct<Out, In = Out> extends Kind<Out, In> {
+  /** As in the specification. */
+  readonly name: string
+  /** Bytes of the fixed part. */
+  readonly fixedSize: number
+  readonly fields: Fields
+  readonly options: StructOptions
+  /** True when generated code is used, false for the interpreter. */
+  readonly compiled: boolean
+  /**
+   * Reads the struct at byte `at`; nothing at or behind `end` is looked at. Bytes in the value are views.
+   * Throws MalformedError (`truncated`, `fixed-mismatch`, `out-of-bounds`, `bad-length`, `unsafe-integer`).
+   */
+  decode(bytes: Buffer, at?: number, end?: number): Out
+  /** Bytes that `encode` will write. */
+  encodedLength(value: In): number
+  /** Writes the struct at byte `at`; returns where it ends. Throws UsageError (`no-room`, `too-large`). */
+  encode(value: In, into: Buffer, at?: number): number
+  /** Encodes into a buffer of its own. */
+  toBytes(value: In): Buffer
+}
+
+/** What decoding gives: `type Header = Infer<typeof Header>`. */
+export type Infer<S> = S extends Kind<infer Out, infer _In> ? Out : never
+/** What encoding accepts: without constant, reserved and computed fields, and with defaults left out at will. */
+export type Input<S> = S extends Kind<infer _Out, infer In> ? In : never
+
+/** Makes a struct of a table, whose order is the order on the wire: fixed fields first, then the variable parts. */
+export function struct<const F extends Fields>(name: string, fields: F, options: StructOptions = {}): Struct<DecodedFields<F>, GivenFields<F>> {
+  const plan = layOut(name, fields, options)
+  const generated = options.compile === false ? undefined : compile(plan)
+  const codec = generated ?? interpret(plan)
+  type Out = DecodedFields<F>
+  type In = GivenFields<F>
+  const decode = codec.decode as Struct<Out, In>['decode']
+  const encode = codec.encode as Struct<Out, In>['encode']
+  const encodedLength = codec.encodedLength as Struct<Out, In>['encodedLength']
+  return Object.freeze({
+    role: 'kind' as const,
+    kind: name,
+    name,
+    // As a kind: -1 says that it can't be a field of another struct.
+    size: plan.tail.length === 0 ? plan.size : -1,
+    fixedSize: plan.size,
+    fields: Object.freeze({ ...fields }),
+    options,
+    compiled: generated !== undefined,
+    decode,
+    encode,
+    encodedLength,
+    toBytes(value: In): Buffer {
+      const bytes = Buffer.allocUnsafe(encodedLength(value))
+      encode(value, bytes, 0)
+      return bytes
+    },
+    read: (b: Buffer, at: number) => decode(b, at),
+    write: (b: Buffer, at: number, value: In) => void encode(value, b, at),
+    readCode: (at: string, use: Use) => `${use(decode)}(b, ${at})`,
+    writeCode: (at: string, value: string, use: Use) => `${use(encode)}(${value}, b, ${at})`,
+  })
+}
+
+/** The same layout without generated code, for tests; fields that are structs are interpreted as well. */
+export function interpreted<Out, In>(original: Struct<Out, In>): Struct<Out, In> {
+  return struct(original.name, original.fields, { ...original.options, compile: false }) as unknown as Struct<Out, In>
+}
+
+/** True for a kind that is a struct. */
+export function isStruct(kind: AnyKind): kind is Struct<unknown> {
+  return 'fixedSize' in kind
+}
