@@ -1,1 +1,6 @@
 export * from './worker-api.ts'
+export { ConnectionManager } from './manager/manager.ts'
+export type { ListeningAddress, ListenOptions, ManagerOptions } from './manager/manager.ts'
+export type { MetricSample } from './manager/metrics.ts'
+export { defaultLimits } from './shared/layout.ts'
+export type { EngineLimits, Framing } from './shared/layout.ts'

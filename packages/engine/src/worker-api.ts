@@ -24,8 +24,12 @@ export interface Connection {
   readonly localPort: number
   /** Memory for a response of at most `lengthBytes`, in the shared arena: fill it, then `send`. The transport's header is put in front by `send`. */
   allocate(lengthBytes: number): Buffer
-  /** Sends the first `lengthBytes` of a buffer got from `allocate`; it belongs to the connection manager from here on. */
-  send(buffer: Buffer, lengthBytes: number): void
+  /**
+   * Sends the first `lengthBytes` of a buffer got from `allocate`; it belongs to the connection manager from here on.
+   * `finishes` is the message this answers for good: it is released together with the send, so that a worker's death
+   * never leads to a second answer.
+   */
+  send(buffer: Buffer, lengthBytes: number, finishes?: Message): void
   /** Gives back a buffer from `allocate` that will not be sent. */
   discard(buffer: Buffer): void
   /** Bytes handed to `send` that the client has not taken yet. Above the limit, `onMessage` is not called until it falls. */
@@ -48,6 +52,8 @@ export interface ConnectionHandler {
 export interface WorkerProtocol {
   /** A new connection, or one re-homed from another worker (`checkpoints` has what that one left). */
   accept(connection: Connection, checkpoints: ReadonlyMap<string, unknown>): ConnectionHandler
+  /** The node shuts down; every connection has been told. */
+  close?(): Promise<void>
 }
 
 /** A worker node, as seen by what runs on it. */

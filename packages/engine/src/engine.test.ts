@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import { test } from 'node:test'
+import { ConnectionManager } from './index.ts'
+import type { ManagerOptions } from './index.ts'
+import { lengthPrefixed } from './test-support/framing.ts'
+
+const workerModule = new URL('./test-support/echo-worker.ts', import.meta.url)
+
+class Peer implements AsyncDisposable {
+  readonly socket: Socket
+  #bytes = Buffer.alloc(0)
+  #waiting: (() => void)[] = []
+  ended = false
+
+  constructor(port: number) {
+    this.socket = connect(port, '127.0.0.1')
+    this.socket.on('data', bytes => {
+      this.#bytes = Buffer.concat([this.#bytes, bytes])
+      for (const wake of this.#waiting.splice(0)) wake()
+    })
+    this.socket.on('error', () => undefined)
+    this.socket.on('close', () => {
+      this.ended = true
+      for (const wake of this.#waiting.splice(0)) wake()
+    })
+  }
+
+  send(payload: Buffer | string): void {
+    const body = Buffer.from(payload as string, 'latin1')
+    const head = Buffer.alloc(4)
+    head.writeUInt32BE(body.length)
+    this.socket.write(Buffer.concat([head, body]))
+  }
+
+  async receive(): Promise<Buffer> {
+    for (;;) {
+      if (this.#bytes.length >= 4 && this.#bytes.length >= 4 + this.#bytes.readUInt32BE()) {
+        const end = 4 + this.#bytes.readUInt32BE()
+        const body = this.#bytes.subarray(4, end)
+        this.#bytes = this.#bytes.subarray(end)
+        return body
+      }
+      if (this.ended) throw new Error('connection ended')
+      await new Promise<void>(resolve => this.#waiting.push(resolve))
+    }
+  }
+
+  async ask(payload: Buffer | string): Promise<string> {
+    this.send(payload)
+    return (await this.receive()).toString('latin1')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.socket.destroy()
+  }
+}
+
+async function start(options: Partial<ManagerOptions> = {}, distributed = true): Promise<{ manager: ConnectionManager; port: number }> {
+  const manager = await ConnectionManager.start({ workers: 2, workerModule, ...options })
+  const { port } = await manager.listen({ protocol: 'echo', framing: lengthPrefixed, distributed, host: '127.0.0.1', port: 0 })
+  return { manager, port }
+}
+
+function sample(manager: ConnectionManager, name: string): number {
+  return manager
+    .snapshot()
+    .filter(one => one.name === name)
+    .reduce((sum, one) => sum + one.value, 0)
+}
+
+test('messages of every size come back whole and in order', async () => {
+  const { manager, port } = await start()
+  await using _manager = manager
+  await using peer = new Peer(port)
+  for (const size of [1, 100, 4096, 16379, 16380, 16381, 70_000, 1_000_000, 8_000_000]) {
+    const body = Buffer.alloc(size, 'e')
+    body.writeUInt8((size & 127) | 128, size - 1)
+    if (size > 1) body.write('e')
+    const asked = body.toString('latin1')
+    assert.equal((await peer.ask(body)) === asked, true, `${size} bytes`)
+  }
+  for (let i = 0; i < 1000; i++) peer.send(`e${i}`)
+  for (let i = 0; i < 1000; i++) assert.equal((await peer.receive()).toString(), `e${i}`)
+})
+
+test('connections are spread over workers, and a worker calls objects on another', async () => {
+  const { manager, port } = await start()
+  await using _manager = manager
+  await using first = new Peer(port)
+  await using second = new Peer(port)
+  assert.equal(await first.ask('w'), '0')
+  assert.equal(await second.ask('w'), '1')
+  assert.equal(await first.ask('a'), '103')
+  assert.equal(await second.ask('a'), '3')
+})
+
+test('a connection moves to another worker with its checkpoints', async () => {
+  const { manager, port } = await start()
+  await using _manager = manager
+  await using peer = new Peer(port)
+  assert.equal(await peer.ask('c'), '1')
+  assert.equal(await peer.ask('c'), '2')
+  assert.equal(await peer.ask('m'), 'm')
+  assert.equal(await peer.ask('w'), '1')
+  assert.equal(await peer.ask('c'), '3')
+  assert.equal(sample(manager, 'holdfast_connections_moved_total'), 1)
+})
+
+test('a killed worker costs no connection: state from checkpoints, unfinished messages come again as orphans', async () => {
+  const { manager, port } = await start()
+  await using _manager = manager
+  await using peer = new Peer(port)
+  assert.equal(await peer.ask('c'), '1')
+  peer.send('s')
+  await new Promise(resolve => setTimeout(resolve, 50))
+  manager.killWorker(0)
+  assert.equal((await peer.receive()).toString(), 'orphaned')
+  assert.equal(await peer.ask('c'), '2')
+  assert.equal(sample(manager, 'holdfast_connections_rehomed_total'), 1)
+})
+
+test('an uncaught error in a worker costs no connection', async () => {
+  const { manager, port } = await start()
+  await using _manager = manager
+  await using peer = new Peer(port)
+  assert.equal(await peer.ask('x'), 'x')
+  assert.equal(await peer.ask('c'), '1')
+  assert.equal(sample(manager, 'holdfast_worker_deaths_total'), 1)
+})
+
+test('garbage closes its own connection only', async () => {
+  const { manager, port } = await start()
+  await using _manager = manager
+  await using good = new Peer(port)
+  await using bad = new Peer(port)
+  assert.equal(await good.ask('c'), '1')
+  bad.socket.write('GET / HTTP/1.0\r\n\r\n')
+  await assert.rejects(bad.receive())
+  assert.equal(await good.ask('c'), '2')
+})
+
+test('a client that reads nothing holds a bounded amount of memory, and gets everything when it reads', async () => {
+  const { manager, port } = await start({ limits: { unsentBytesPerConnection: 1 << 20, inboundBytesPerConnection: 1 << 20 } })
+  await using _manager = manager
+  await using peer = new Peer(port)
+  peer.socket.pause()
+  const body = Buffer.alloc(100_000, 'e')
+  for (let i = 0; i < 400; i++) peer.send(body)
+  await new Promise(resolve => setTimeout(resolve, 500))
+  assert.ok(sample(manager, 'holdfast_inbound_memory_bytes') <= 3 << 20, 'messages in memory')
+  assert.ok(sample(manager, 'holdfast_reads_paused_total') >= 1)
+  peer.socket.resume()
+  for (let i = 0; i < 400; i++) assert.equal((await peer.receive()).length, body.length)
+})
+
+test("a non-distributed session's connection over shared memory is torn down with its response (S11)", async () => {
+  const { manager, port } = await start({}, false)
+  await using _manager = manager
+  await using peer = new Peer(port)
+  assert.equal(await peer.ask('e!'), 'e!')
+  await assert.rejects(peer.receive())
+  assert.equal(sample(manager, 'holdfast_shared_connections_torn_down_total'), 1)
+  while (sample(manager, 'holdfast_connections') > 0) await new Promise(resolve => setTimeout(resolve, 5))
+})
+
+test('workers killed again and again under load: every answer once, in order', async () => {
+  const { manager, port } = await start()
+  await using _manager = manager
+  const body = Buffer.alloc(300_000, 'e')
+  const until = performance.now() + 4000
+  const clients = Array.from({ length: 4 }, async () => {
+    await using peer = new Peer(port)
+    let count = 0
+    let sent = 0
+    for (; performance.now() < until; count++) {
+      while (sent < count + 4) {
+        body.writeUInt32LE(sent++, 4)
+        peer.send(Buffer.from(body))
+      }
+      const got = await peer.receive()
+      assert.equal(got.length, body.length)
+      assert.equal(got.readUInt32LE(4), count)
+    }
+    return count
+  })
+  const killer = setInterval(() => manager.killWorker(Math.random() < 0.5 ? 0 : 1), 200)
+  const counts = await Promise.all(clients).finally(() => clearInterval(killer))
+  assert.ok(
+    counts.every(count => count > 10),
+    String(counts),
+  )
+  assert.ok(sample(manager, 'holdfast_worker_deaths_total') > 5)
+})

@@ -1,0 +1,160 @@
+import { Socket } from 'node:net'
+import { closeDescriptor, duplicateDescriptor, shutdownSocket, socketCallsAvailable } from '@holdfast/posix/socket'
+import type { Addresses, Framing } from '../shared/layout.ts'
+import { Slot, slotAt } from '../shared/layout.ts'
+import { Intake } from './intake.ts'
+import type { IntakeOwner } from './intake.ts'
+import type { WorkerHandle } from './worker-handle.ts'
+
+/** libuv's handle of an accepted connection, as `net.Server` gets it. */
+export interface TcpHandle {
+  readonly fd: number
+  close(): void
+}
+
+export interface ListenerOptions {
+  readonly protocol: string
+  readonly framing: Framing
+  /** Keeps its connection to its worker; otherwise that is torn down with each response. */
+  readonly distributed: boolean
+}
+
+export interface ClientEvents {
+  onMessage(client: Client, offset: number, length: number): void
+  onStarved(client: Client): void
+  onClose(client: Client): void
+}
+
+/** A client's connection as the manager keeps it: the socket, the bytes that arrive, the bytes that wait to go out. */
+export class Client {
+  readonly id: number
+  readonly socket: Socket
+  readonly listener: ListenerOptions
+  readonly addresses: Addresses
+  readonly checkpoints = new Map<string, unknown>()
+  worker: WorkerHandle | undefined
+  /** Bytes of its messages that are with a worker. */
+  inboundBytes = 0
+  /** Writes handed to the socket and not finished. */
+  writes = 0
+  isClosed = false
+  endWhenWritten = false
+  readonly #intake: Intake
+  readonly #table: Int32Array
+  readonly #events: ClientEvents
+  readonly #descriptor: number
+  #paused = false
+  #starved = false
+
+  constructor(options: {
+    id: number
+    handle: TcpHandle
+    listener: ListenerOptions
+    table: Int32Array
+    memory: Pick<IntakeOwner, 'arena' | 'landing'>
+    messageBytes: number
+    events: ClientEvents
+  }) {
+    const { id, handle, listener, table, events } = options
+    this.id = id
+    this.listener = listener
+    this.#table = table
+    this.#events = events
+    this.#intake = new Intake({
+      framing: listener.framing,
+      messageBytes: options.messageBytes,
+      owner: { ...options.memory, deliver: (offset, length) => events.onMessage(this, offset, length) },
+    })
+    this.#descriptor = listener.distributed && socketCallsAvailable ? duplicateDescriptor(handle.fd) : -1
+    this.#resetSlot()
+    // `handle` and `onread.buffer` as a function are how node:net itself builds a socket that reads into given memory.
+    this.socket = new Socket({
+      handle,
+      onread: { buffer: () => this.#intake.target(), callback: (count: number) => this.#onRead(count) },
+    } as never)
+    this.socket.setNoDelay(true)
+    this.socket.on('error', () => this.close())
+    this.socket.on('end', () => this.close())
+    this.socket.on('close', () => this.close())
+    this.addresses = {
+      remoteAddress: this.socket.remoteAddress ?? '',
+      remotePort: this.socket.remotePort ?? 0,
+      localAddress: this.socket.localAddress ?? '',
+      localPort: this.socket.localPort ?? 0,
+    }
+  }
+
+  get descriptor(): number {
+    return this.#descriptor
+  }
+
+  get isPaused(): boolean {
+    return this.#paused || this.#starved
+  }
+
+  /** Writes part of a response that a worker could not; `done` when the kernel has it. */
+  write(bytes: Buffer, done: () => void): void {
+    if (this.isClosed) {
+      done()
+      return
+    }
+    this.writes++
+    this.socket.write(bytes, () => {
+      this.writes--
+      done()
+      if (this.writes === 0 && this.endWhenWritten) this.close()
+    })
+  }
+
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    if (!this.isPaused || this.isClosed) return
+    this.#paused = false
+    try {
+      if (this.#starved) this.#starved = !this.#intake.retry()
+    } catch {
+      this.close()
+      return
+    }
+    if (!this.isPaused) this.socket.resume()
+  }
+
+  close(): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    Atomics.store(this.#table, slotAt(this.id) + Slot.closed, 1)
+    this.#intake.abandon()
+    // A duplicate of the descriptor keeps the socket alive: say goodbye explicitly.
+    if (this.#descriptor >= 0) shutdownSocket(this.#descriptor)
+    this.socket.destroy()
+    this.#events.onClose(this)
+  }
+
+  /** When no worker holds the connection any more. */
+  release(): void {
+    if (this.#descriptor >= 0) closeDescriptor(this.#descriptor)
+  }
+
+  #onRead(count: number): boolean {
+    if (this.isClosed) return false
+    try {
+      if (!this.#intake.arrived(count)) {
+        this.#starved = true
+        this.#events.onStarved(this)
+      }
+    } catch {
+      this.close()
+      return false
+    }
+    return !this.isPaused
+  }
+
+  #resetSlot(): void {
+    const at = slotAt(this.id)
+    this.#table.fill(0, at, at + Slot.words)
+    this.#table[at + Slot.descriptor] = this.#descriptor
+  }
+}

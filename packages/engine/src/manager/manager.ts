@@ -1,0 +1,519 @@
+import { createServer } from 'node:net'
+import type { AddressInfo, Server } from 'node:net'
+import { availableParallelism } from 'node:os'
+import { MessageChannel } from 'node:worker_threads'
+import { Arena } from '../shared/arena.ts'
+import { CloseReason, defaultLimits, managerWantsWake, Slot, slotAt, ToManager, ToWorker } from '../shared/layout.ts'
+import type { EngineLimits, WorkerMail } from '../shared/layout.ts'
+import { Client } from './client.ts'
+import type { ClientEvents, ListenerOptions, TcpHandle } from './client.ts'
+import { landingBytes } from './intake.ts'
+import { MessageTable } from './messages.ts'
+import { Metrics } from './metrics.ts'
+import type { MetricSample } from './metrics.ts'
+import { unfinishedWrite } from './recovery.ts'
+import { WorkerHandle } from './worker-handle.ts'
+
+export interface ManagerOptions {
+  /** Number of worker nodes; default: one per processor. */
+  readonly workers?: number
+  /** A module that calls `runWorker`. */
+  readonly workerModule: URL
+  /** Handed to every worker (structured clone). */
+  readonly config?: unknown
+  readonly limits?: Partial<EngineLimits>
+  readonly onLog?: (level: string, message: string, fields: Readonly<Record<string, unknown>>) => void
+}
+
+export interface ListenOptions extends ListenerOptions {
+  readonly host: string
+  readonly port: number
+}
+
+export interface ListeningAddress {
+  readonly host: string
+  readonly port: number
+}
+
+/** A worker that dies this soon after its start, this often in a row, is not started again. */
+const hopelessMs = 1000
+const hopelessTimes = 5
+
+/**
+ * The connection manager (S11): owns listeners and sockets, cuts their bytes into messages, and moves those over shared
+ * memory to worker nodes. It knows of a protocol no more than its framing.
+ */
+export class ConnectionManager implements AsyncDisposable {
+  readonly workers: number
+  readonly limits: EngineLimits
+  readonly metrics: Metrics
+  readonly #options: ManagerOptions
+  readonly #tableMemory: SharedArrayBuffer
+  readonly #table: Int32Array
+  readonly #inboundMemory: SharedArrayBuffer
+  readonly #memory: { arena: Arena; landing: Buffer }
+  readonly #messages = new MessageTable()
+  readonly #handles: WorkerHandle[] = []
+  readonly #clients: (Client | undefined)[] = []
+  readonly #freeIds: number[] = []
+  readonly #perAddress = new Map<string, number>()
+  readonly #servers: Server[] = []
+  readonly #waiting = new Set<Client>()
+  readonly #clientEvents: ClientEvents
+  readonly #earlyDeaths: number[] = []
+  #incarnations = 0
+  #closing = false
+
+  private constructor(options: ManagerOptions) {
+    this.#options = options
+    this.workers = options.workers ?? availableParallelism()
+    this.limits = { ...defaultLimits, ...options.limits }
+    this.#tableMemory = new SharedArrayBuffer(4 * slotAt(this.limits.connections))
+    this.#table = new Int32Array(this.#tableMemory)
+    this.#inboundMemory = new SharedArrayBuffer(this.limits.inboundBytes)
+    // The landing buffer is shared memory's neighbour, not part of it: what lands there is copied out at once.
+    this.#memory = { arena: new Arena(this.#inboundMemory), landing: Buffer.alloc(landingBytes) }
+    this.metrics = new Metrics()
+    for (let id = this.limits.connections - 1; id >= 0; id--) this.#freeIds.push(id)
+    this.#clientEvents = {
+      onMessage: (client, offset, length) => this.#onMessage(client, offset, length),
+      onStarved: client => this.#wait(client),
+      onClose: client => this.#onClose(client),
+    }
+  }
+
+  /** Starts the worker nodes; resolves when all of them have built their protocols. Rejects with the error of a worker that can't start. */
+  static async start(options: ManagerOptions): Promise<ConnectionManager> {
+    const manager = new ConnectionManager(options)
+    await new Promise<void>((resolve, reject) => {
+      let missing = manager.workers
+      for (let index = 0; index < manager.workers; index++) {
+        manager.#startWorker(index, reject, () => {
+          if (--missing === 0) resolve()
+        })
+      }
+    })
+    return manager
+  }
+
+  /** Accepts connections; port 0 takes a free one. Rejects with Node's error (`EADDRINUSE`, `EACCES` …). */
+  listen(options: ListenOptions): Promise<ListeningAddress> {
+    const server = createServer()
+    this.#servers.push(server)
+    return new Promise((resolve, reject) => {
+      server.once('error', reject)
+      server.listen({ host: options.host, port: options.port, backlog: 511 }, () => {
+        server.off('error', reject)
+        // node:net has no public way to give an accepted socket its read buffer; this is its own inner callback.
+        const { _handle: handle } = server as unknown as { _handle: { onconnection: (error: number, accepted: TcpHandle) => void } }
+        handle.onconnection = (error, accepted) => {
+          if (error === 0) this.#accept(options, accepted)
+        }
+        const address = server.address() as AddressInfo
+        resolve({ host: address.address, port: address.port })
+      })
+    })
+  }
+
+  /** Ends a worker thread at once, as a crash would; its connections live on. For tests and chaos runs. */
+  killWorker(index: number): void {
+    void this.#handles[index]?.thread?.terminate()
+  }
+
+  snapshot(): readonly MetricSample[] {
+    const metrics = this.metrics
+    metrics.set('holdfast_connections', this.limits.connections - this.#freeIds.length)
+    metrics.set('holdfast_inbound_memory_bytes', this.#memory.arena.usedBytes)
+    metrics.set('holdfast_workers', this.#handles.filter(handle => handle.alive).length)
+    return metrics.snapshot(this.#handles)
+  }
+
+  /** Stops accepting, lets workers say goodbye, closes everything. */
+  async close(): Promise<void> {
+    if (this.#closing) return
+    this.#closing = true
+    await Promise.all(this.#servers.map(server => new Promise(resolve => server.close(resolve))))
+    for (const client of this.#clients) {
+      if (client?.worker !== undefined) client.worker.push(ToWorker.close, client.id, CloseReason.shutdown, 0, 0)
+    }
+    const exits = this.#handles.map(
+      handle =>
+        new Promise<void>(resolve => {
+          if (handle.thread === undefined || !handle.alive) resolve()
+          else handle.thread.once('exit', () => resolve())
+        }),
+    )
+    for (const handle of this.#handles) {
+      handle.mail({ kind: 'shutdown' })
+      handle.bell()
+    }
+    const patience = setTimeout(() => {
+      for (const handle of this.#handles) void handle.thread?.terminate()
+    }, 5000)
+    await Promise.all(exits)
+    clearTimeout(patience)
+    for (const client of this.#clients) client?.close()
+    for (const handle of this.#handles) handle.port.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  // Workers
+
+  #startWorker(index: number, onFailure: (error: Error) => void, onReady: () => void): void {
+    const handle = new WorkerHandle({
+      index,
+      workers: this.workers,
+      incarnation: ++this.#incarnations,
+      table: this.#tableMemory,
+      inbound: this.#inboundMemory,
+      limits: this.limits,
+      config: this.#options.config,
+    })
+    this.#handles[index] = handle
+    const startedAt = performance.now()
+    const thread = handle.startThread(this.#options.workerModule)
+    let ready = false
+    let cause: Error | undefined
+    handle.port.on('message', (mail: WorkerMail) => {
+      if (mail.kind === 'ready') {
+        ready = true
+        onReady()
+      } else {
+        this.#onMail(handle, mail)
+      }
+      this.#drain(handle)
+    })
+    thread.on('error', (error: Error) => {
+      cause = error
+    })
+    thread.on('exit', () => {
+      this.#onExit(handle, cause)
+      if (this.#closing) return
+      if (!ready) onFailure(cause ?? new Error(`worker ${index} ended while it started`))
+      const soon = performance.now() - startedAt < hopelessMs
+      this.#earlyDeaths[index] = soon ? (this.#earlyDeaths[index] ?? 0) + 1 : 0
+      if (!ready && this.#earlyDeaths[index]! >= hopelessTimes) return
+      this.#startWorker(
+        index,
+        error => this.#log('error', 'a worker could not be started again', { worker: index, error: error.message }),
+        () => undefined,
+      )
+      this.#rehome(handle)
+    })
+    this.#connectPeers(handle)
+  }
+
+  #connectPeers(handle: WorkerHandle): void {
+    for (const other of this.#handles) {
+      if (other === undefined || other === handle || !other.alive) continue
+      const { port1, port2 } = new MessageChannel()
+      handle.mail({ kind: 'peer', worker: other.index, port: port1, control: other.start.control }, [port1])
+      other.mail({ kind: 'peer', worker: handle.index, port: port2, control: handle.start.control }, [port2])
+      other.bell()
+    }
+  }
+
+  #onExit(handle: WorkerHandle, cause: Error | undefined): void {
+    // Orders matter: first everything the worker said while it lived.
+    const blocks = new Map<number, Set<number>>()
+    for (const mail of handle.readMail()) this.#onMail(handle, mail)
+    this.#drain(handle, (client, block) => {
+      const known = blocks.get(client)
+      if (known === undefined) blocks.set(client, new Set([block]))
+      else known.add(block)
+    })
+    handle.alive = false
+    this.metrics.retire(handle)
+    if (this.#closing) return
+    this.metrics.add('holdfast_worker_deaths_total')
+    this.#log('error', 'a worker died; its connections go on', {
+      worker: handle.index,
+      incarnation: handle.incarnation,
+      error: cause?.message,
+      stack: cause?.stack,
+    })
+    for (const other of this.#handles) {
+      if (other === handle) continue
+      other.mail({ kind: 'lost', worker: handle.index })
+      other.bell()
+    }
+    for (const client of this.#clients) {
+      if (client?.worker === handle) this.#finishWrites(client, handle, blocks.get(client.id) ?? new Set())
+    }
+  }
+
+  #finishWrites(client: Client, handle: WorkerHandle, blocks: ReadonlySet<number>): void {
+    const slot = slotAt(client.id)
+    // A count the worker raised without writing the record.
+    Atomics.store(this.#table, slot + Slot.managerWrites, client.writes)
+    const unfinished = unfinishedWrite(this.#table, client.id, blocks)
+    if (unfinished === undefined || client.isClosed) return
+    if (unfinished.message >= 0) this.#release(unfinished.message)
+    if (unfinished.length > 0) {
+      Atomics.add(this.#table, slot + Slot.managerWrites, 1)
+      Atomics.add(this.#table, slot + Slot.managerBytes, unfinished.length)
+      this.#write(client, handle, -1, unfinished.offset, unfinished.length)
+    }
+  }
+
+  /** Gives a dead worker's connections to its successor, with the messages it had not finished. */
+  #rehome(dead: WorkerHandle): void {
+    for (const client of [...this.#clients]) {
+      if (client?.worker !== dead) continue
+      if (client.isClosed) {
+        this.#forget(client)
+        continue
+      }
+      this.metrics.add('holdfast_connections_rehomed_total')
+      this.#assign(client, this.#chooseWorker())
+      for (const message of this.#messages.of(client.id)) this.#send(client, message, ToWorker.orphan)
+    }
+    for (const handle of this.#handles) handle.bell()
+  }
+
+  /** The worker with the fewest connections; the lowest index of those. */
+  #chooseWorker(): WorkerHandle {
+    let best: WorkerHandle | undefined
+    for (const handle of this.#handles) {
+      if (handle.alive && (best === undefined || handle.connections < best.connections)) best = handle
+    }
+    if (best === undefined) throw new Error('no worker is left')
+    return best
+  }
+
+  #assign(client: Client, handle: WorkerHandle): void {
+    client.worker = handle
+    handle.connections++
+    this.metrics.add('holdfast_shared_connections_opened_total', client.listener.distributed ? 'distributed' : 'non-distributed')
+    handle.mail({
+      kind: 'open',
+      connection: client.id,
+      protocol: client.listener.protocol,
+      distributed: client.listener.distributed,
+      addresses: client.addresses,
+      checkpoints: [...client.checkpoints],
+    })
+  }
+
+  // Clients
+
+  #accept(listener: ListenerOptions, handle: TcpHandle): void {
+    const id = this.#freeIds.pop()
+    if (id === undefined || this.#closing) {
+      if (id !== undefined) this.#freeIds.push(id)
+      this.metrics.add('holdfast_connections_refused_total', 'connections')
+      handle.close()
+      return
+    }
+    const client = new Client({
+      id,
+      handle,
+      listener,
+      table: this.#table,
+      memory: this.#memory,
+      messageBytes: this.limits.messageBytes,
+      events: this.#clientEvents,
+    })
+    const address = client.addresses.remoteAddress
+    const count = (this.#perAddress.get(address) ?? 0) + 1
+    this.#perAddress.set(address, count)
+    this.#clients[id] = client
+    this.metrics.add('holdfast_connections_accepted_total', listener.protocol)
+    if (count > this.limits.connectionsPerAddress) {
+      this.metrics.add('holdfast_connections_refused_total', 'connectionsPerAddress')
+      client.close()
+    }
+  }
+
+  #onMessage(client: Client, offset: number, length: number): void {
+    const message = this.#messages.add({ connection: client.id, offset, length })
+    if (client.worker === undefined) this.#assign(client, this.#chooseWorker())
+    client.inboundBytes += length
+    this.#send(client, message, ToWorker.message)
+    const worker = client.worker!
+    this.#drain(worker)
+    worker.bell()
+    if (client.inboundBytes > this.limits.inboundBytesPerConnection) this.#wait(client)
+  }
+
+  #send(client: Client, message: number, type: number): void {
+    client.worker!.push(type, client.id, message, this.#messages.offset(message), this.#messages.length(message))
+  }
+
+  /** The client's socket is not read until memory comes back. */
+  #wait(client: Client): void {
+    client.pause()
+    this.metrics.add('holdfast_reads_paused_total')
+    this.#waiting.add(client)
+    Atomics.store(this.#table, managerWantsWake, 1)
+    // A release that came between the check and the flag would not have rung.
+    for (const handle of this.#handles) this.#drain(handle)
+  }
+
+  #resumeWaiting(): void {
+    for (const client of this.#waiting) {
+      if (client.inboundBytes > this.limits.inboundBytesPerConnection / 2) continue
+      client.resume()
+      if (!client.isPaused) this.#waiting.delete(client)
+    }
+    if (this.#waiting.size === 0) Atomics.store(this.#table, managerWantsWake, 0)
+  }
+
+  #onClose(client: Client): void {
+    this.#waiting.delete(client)
+    const address = client.addresses?.remoteAddress ?? ''
+    const count = this.#perAddress.get(address) ?? 0
+    if (count <= 1) this.#perAddress.delete(address)
+    else this.#perAddress.set(address, count - 1)
+    if (client.worker === undefined) {
+      this.#forget(client)
+    } else if (client.worker.alive) {
+      // The worker answers with `gone`; only then may the id be used again.
+      client.worker.push(ToWorker.close, client.id, CloseReason.closed, 0, 0)
+      client.worker.bell()
+    }
+  }
+
+  #forget(client: Client): void {
+    if (this.#clients[client.id] !== client) return
+    if (client.worker !== undefined) client.worker.connections--
+    for (const message of this.#messages.of(client.id)) this.#release(message)
+    client.release()
+    this.#clients[client.id] = undefined
+    this.#freeIds.push(client.id)
+  }
+
+  // From workers
+
+  #drain(handle: WorkerHandle, onWrite?: (client: number, block: number) => void): void {
+    let released = false
+    handle.fromWorker.drain((type, a, b, c, d) => {
+      switch (type) {
+        case ToManager.release:
+          this.#release(a)
+          released = true
+          return
+        case ToManager.write:
+          onWrite?.(a, b)
+          this.#onWrite(handle, a, b, c, d)
+          return
+        case ToManager.close:
+          this.#endWhenWritten(a)
+          return
+        case ToManager.gone: {
+          const client = this.#clients[a]
+          if (client?.worker === handle && client.isClosed) this.#forget(client)
+          return
+        }
+      }
+    }, Infinity)
+    handle.flush()
+    if (released && this.#waiting.size > 0) this.#resumeWaiting()
+  }
+
+  #release(message: number): void {
+    if (!this.#messages.has(message)) return
+    const client = this.#clients[this.#messages.connection(message)]
+    if (client !== undefined) client.inboundBytes -= this.#messages.length(message)
+    this.#memory.arena.free(this.#messages.offset(message))
+    this.#messages.remove(message)
+  }
+
+  #onWrite(handle: WorkerHandle, connection: number, block: number, offset: number, length: number): void {
+    const client = this.#clients[connection]
+    if (client === undefined || client.worker !== handle) {
+      handle.push(ToWorker.free, block, 0, 0, 0)
+      return
+    }
+    this.#write(client, handle, block, offset, length)
+  }
+
+  /** `block` goes back to the worker when it has been written; -1 when the worker is dead. */
+  #write(client: Client, handle: WorkerHandle, block: number, offset: number, length: number): void {
+    this.metrics.add('holdfast_manager_writes_total')
+    handle.pendingWrites++
+    client.write(handle.outbound.subarray(offset, offset + length), () => {
+      handle.pendingWrites--
+      const slot = slotAt(client.id)
+      if (this.#clients[client.id] === client) {
+        const before = Atomics.sub(this.#table, slot + Slot.managerBytes, length)
+        Atomics.add(this.#table, slot + Slot.written, length)
+        Atomics.sub(this.#table, slot + Slot.managerWrites, 1)
+        const limit = this.limits.unsentBytesPerConnection
+        if (before > limit && before - length <= limit) handle.push(ToWorker.drained, client.id, 0, 0, 0)
+      }
+      if (block >= 0) handle.push(ToWorker.free, block, 0, 0, 0)
+      if (handle.alive) handle.bell()
+      if (!client.listener.distributed) this.#tearDown(client)
+    })
+  }
+
+  /** A non-distributed session's connection to its worker ends with the response (S11). */
+  #tearDown(client: Client): void {
+    this.metrics.add('holdfast_shared_connections_torn_down_total')
+    if (client.worker !== undefined) client.worker.connections--
+    client.worker = undefined
+    client.socket.end()
+  }
+
+  #endWhenWritten(connection: number): void {
+    const client = this.#clients[connection]
+    if (client === undefined || client.isClosed) return
+    if (client.writes === 0) client.close()
+    else client.endWhenWritten = true
+  }
+
+  #onMail(handle: WorkerHandle, mail: WorkerMail): void {
+    switch (mail.kind) {
+      case 'checkpoint': {
+        const client = this.#clients[mail.connection]
+        if (client === undefined || client.worker !== handle) return
+        if (mail.state === undefined) client.checkpoints.delete(mail.key)
+        else client.checkpoints.set(mail.key, mail.state)
+        return
+      }
+      case 'move':
+        this.#drain(handle)
+        this.#move(handle, mail)
+        return
+      case 'counter':
+        handle.names.set(mail.slot, mail)
+        return
+      case 'ask':
+        handle.mail({ kind: 'reply', call: mail.call, value: mail.what === 'metrics' ? this.snapshot() : { ready: !this.#closing } })
+        handle.bell()
+        return
+      case 'log':
+        this.#log(mail.level, mail.message, mail.fields)
+        return
+      case 'ready':
+      case 'bell':
+    }
+  }
+
+  #move(from: WorkerHandle, mail: Extract<WorkerMail, { kind: 'move' }>): void {
+    const client = this.#clients[mail.connection]
+    const to = this.#handles[mail.to]
+    if (client === undefined || client.worker !== from) return
+    from.connections--
+    if (client.isClosed || to === undefined || !to.alive) {
+      client.worker = undefined
+      client.close()
+      this.#forget(client)
+      return
+    }
+    this.metrics.add('holdfast_connections_moved_total')
+    this.#assign(client, to)
+    const messages = this.#messages.of(client.id)
+    messages.sort((a, b) => Number(b === mail.first) - Number(a === mail.first))
+    for (const message of messages) this.#send(client, message, ToWorker.message)
+    to.bell()
+  }
+
+  #log(level: string, message: string, fields: Readonly<Record<string, unknown>>): void {
+    this.#options.onLog?.(level, message, fields)
+  }
+}

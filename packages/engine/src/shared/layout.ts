@@ -1,0 +1,185 @@
+/** What connection manager and worker nodes share, word by word. */
+import type { RingShape } from './ring.ts'
+
+/** Records: type and up to four numbers. */
+export const ringShape: RingShape = { records: 8192, wordsPerRecord: 5 }
+
+/** Manager to worker. */
+export const ToWorker = {
+  /** connection, message, offset in the inbound arena, length */
+  message: 1,
+  /** connection, message, offset, length: an earlier worker died while it had it */
+  orphan: 2,
+  /** connection, reason (CloseReason) */
+  close: 3,
+  /** offset in the worker's outbound arena: written, free again */
+  free: 4,
+  /** connection: fell below its limit of unsent bytes */
+  drained: 5,
+} as const
+
+/** Worker to manager. */
+export const ToManager = {
+  /** message: finished, its memory is free */
+  release: 1,
+  /** connection, block in the outbound arena, first byte to write, length */
+  write: 2,
+  /** connection: close once what is written has gone out */
+  close: 3,
+  /** connection: the worker has let go of it */
+  gone: 4,
+} as const
+
+export const CloseReason = { closed: 0, moved: 1, shutdown: 2 } as const
+
+/** Words of a worker's control block. */
+export const Control = {
+  /** WorkerState */
+  state: 0,
+  /** Not 0: something waits in a message port. */
+  mail: 1,
+  /** Microseconds spent working since the start (wraps). */
+  busyUs: 2,
+  words: 16,
+} as const
+
+export const WorkerState = {
+  running: 0,
+  /** Blocked in Atomics.wait on `Control.state`. */
+  waiting: 1,
+  /** In its event loop; wake it with a message. */
+  inEventLoop: 2,
+} as const
+
+/** Words of a connection's block in the shared table. */
+export const Slot = {
+  /** Writes handed to the manager that it has not finished; while not 0, everything goes through the manager. */
+  managerWrites: 0,
+  /** Not 0 while a worker is in a direct write of … */
+  intent: 1,
+  intentOffset: 2,
+  intentLength: 3,
+  /** … a response that finishes this message (index + 1; 0 = none). */
+  intentMessage: 4,
+  /** Bytes written since the connection was accepted, modulo 2^32. */
+  written: 5,
+  /** Duplicate of the socket's descriptor for the worker, -1 without. */
+  descriptor: 6,
+  /** Not 0 when the connection is gone. */
+  closed: 7,
+  /** Bytes the manager has not written yet. */
+  managerBytes: 8,
+  /** `written` at the time of the intent. */
+  intentBase: 9,
+  words: 16,
+} as const
+
+/** Word 0 of the table's header: not 0 when the manager wants to be woken by every release. */
+export const managerWantsWake = 0
+export const tableHeaderWords = 16
+
+export const maxConnections = 16384
+
+export function slotAt(connection: number): number {
+  return tableHeaderWords + connection * Slot.words
+}
+
+/** Limits of the engine; all are configuration. */
+export interface EngineLimits {
+  /** Open connections in all. */
+  readonly connections: number
+  readonly connectionsPerAddress: number
+  /** Bytes of messages that one connection may have waiting or in work before its socket is not read any more. */
+  readonly inboundBytesPerConnection: number
+  /** Bytes of responses that one client may leave unread before its requests wait. */
+  readonly unsentBytesPerConnection: number
+  /** Shared memory for messages from clients, of the whole node. */
+  readonly inboundBytes: number
+  /** Shared memory for responses, of each worker. */
+  readonly outboundBytes: number
+  /** The largest message a client may send. */
+  readonly messageBytes: number
+  /** JavaScript heap of a worker, in MiB. */
+  readonly workerHeapMiB: number
+}
+
+export const defaultLimits: EngineLimits = {
+  connections: 8192,
+  connectionsPerAddress: 8192,
+  inboundBytesPerConnection: 32 << 20,
+  unsentBytesPerConnection: 32 << 20,
+  inboundBytes: 256 << 20,
+  outboundBytes: 256 << 20,
+  messageBytes: 9 << 20,
+  workerHeapMiB: 1024,
+}
+
+/** How a transport cuts its byte stream into messages. */
+export interface Framing {
+  /** Bytes in front of each message that are not delivered to the worker. */
+  readonly headerBytes: number
+  /** Bytes needed before `frameBytes` can tell. */
+  readonly leadBytes: number
+  /**
+   * Length of the frame that starts at `at`, header included; 0 when more bytes are needed to tell.
+   * Throws when the bytes can't be the start of a frame: the connection is closed.
+   */
+  frameBytes(bytes: Buffer, at: number, end: number): number
+  /** Writes the header of a frame with a payload of `lengthBytes`. */
+  writeHeader(into: Buffer, at: number, lengthBytes: number): void
+}
+
+/** What a worker gets at its start. */
+export interface WorkerStart {
+  readonly index: number
+  readonly workers: number
+  readonly incarnation: number
+  readonly table: SharedArrayBuffer
+  readonly inbound: SharedArrayBuffer
+  readonly outbound: SharedArrayBuffer
+  readonly toWorker: SharedArrayBuffer
+  readonly toManager: SharedArrayBuffer
+  readonly control: SharedArrayBuffer
+  readonly counters: SharedArrayBuffer
+  readonly limits: EngineLimits
+  readonly config: unknown
+}
+
+/** Over the port between manager and worker: what does not fit a record, and is rare. */
+export type ManagerMail =
+  | {
+      readonly kind: 'open'
+      readonly connection: number
+      readonly protocol: string
+      readonly distributed: boolean
+      readonly addresses: Addresses
+      readonly checkpoints: readonly (readonly [string, unknown])[]
+    }
+  | { readonly kind: 'peer'; readonly worker: number; readonly port: import('node:worker_threads').MessagePort; readonly control: SharedArrayBuffer }
+  | { readonly kind: 'lost'; readonly worker: number }
+  | { readonly kind: 'reply'; readonly call: number; readonly value: unknown }
+  | { readonly kind: 'shutdown' }
+  | { readonly kind: 'bell' }
+
+export interface Addresses {
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly localAddress: string
+  readonly localPort: number
+}
+
+export type WorkerMail =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'bell' }
+  | { readonly kind: 'checkpoint'; readonly connection: number; readonly key: string; readonly state: unknown }
+  | { readonly kind: 'move'; readonly connection: number; readonly to: number; readonly first: number }
+  | {
+      readonly kind: 'counter'
+      readonly slot: number
+      readonly name: string
+      readonly help: string
+      readonly type: 'counter' | 'gauge'
+      readonly labels: Readonly<Record<string, string>>
+    }
+  | { readonly kind: 'ask'; readonly call: number; readonly what: 'metrics' | 'node' }
+  | { readonly kind: 'log'; readonly level: string; readonly message: string; readonly fields: Readonly<Record<string, unknown>> }

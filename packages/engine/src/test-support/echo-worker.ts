@@ -1,0 +1,53 @@
+/** A worker module for tests: answers each message according to its first byte. */
+import { openSync, readSync } from 'node:fs'
+import { runWorker } from '../worker.ts'
+import type { Connection, WorkerNode, WorkerProtocol } from '../worker.ts'
+import { lengthPrefixed } from './framing.ts'
+
+function echo(node: WorkerNode, config: { file?: string } | undefined): WorkerProtocol {
+  const fd = config?.file === undefined ? -1 : openSync(config.file, 'r')
+  const messages = node.counters.counter('test_messages_total', 'Messages handled')
+  node.register('adder', { add: ([a, b]: [number, number]) => a + b + 100 * node.index })
+  return {
+    accept(connection: Connection, checkpoints) {
+      let count = (checkpoints.get('count') as number | undefined) ?? 0
+      const answer = (text: string, finishes: Parameters<Connection['send']>[2]) => {
+        const out = connection.allocate(text.length)
+        out.write(text, 'latin1')
+        connection.send(out, text.length, finishes)
+      }
+      return {
+        onMessage(message) {
+          messages.add()
+          const kind = String.fromCharCode(message.bytes[0]!)
+          if (kind === 'r') {
+            const length = message.bytes.readUInt32LE(1)
+            const out = connection.allocate(length)
+            readSync(fd, out, 0, length, message.bytes.readUInt32LE(5))
+            connection.send(out, length, message)
+          } else if (kind === 'c') {
+            connection.checkpoint('count', ++count)
+            answer(`${count}`, message)
+          } else if (kind === 'w') {
+            answer(`${node.index}`, message)
+          } else if (kind === 'm' && node.index === 0) {
+            connection.moveTo(1, message)
+          } else if (kind === 'a') {
+            void node.call(1 - node.index, 'adder', 'add', [1, 2]).then(sum => answer(String(sum), message))
+          } else if (kind === 's') {
+            setTimeout(() => answer(message.orphaned ? 'orphaned' : 'slept', message), 300)
+          } else if (kind === 'x' && !message.orphaned) {
+            throw new Error('crash on purpose')
+          } else {
+            const out = connection.allocate(message.bytes.length)
+            message.bytes.copy(out)
+            connection.send(out, message.bytes.length, message)
+          }
+        },
+        onClose() {},
+      }
+    },
+  }
+}
+
+await runWorker({ echo: { framing: lengthPrefixed, create: echo as never } })

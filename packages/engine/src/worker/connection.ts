@@ -1,0 +1,184 @@
+import { sendNow } from '@holdfast/posix/socket'
+import type { Arena } from '../shared/arena.ts'
+import { Slot, slotAt, ToManager } from '../shared/layout.ts'
+import type { Addresses, EngineLimits, Framing, WorkerMail } from '../shared/layout.ts'
+import type { Connection, ConnectionHandler, Message } from '../worker-api.ts'
+
+/** What a connection needs of the worker node it lives on. */
+export interface ConnectionHost {
+  readonly table: Int32Array
+  readonly inbound: Buffer
+  readonly outbound: Arena
+  readonly limits: EngineLimits
+  push(type: number, a: number, b: number, c: number, d: number): void
+  /** Makes the manager look at the ring soon. */
+  ring(): void
+  mail(mail: WorkerMail): void
+  forget(connection: number): void
+}
+
+/** A message in the inbound arena; its memory belongs to the manager, which gets it back by `release`. */
+export class InboundMessage implements Message {
+  readonly bytes: Buffer
+  readonly orphaned: boolean
+  readonly index: number
+  #host: ConnectionHost | undefined
+
+  constructor(host: ConnectionHost, place: { index: number; bytes: Buffer; orphaned: boolean }) {
+    this.#host = host
+    this.index = place.index
+    this.bytes = place.bytes
+    this.orphaned = place.orphaned
+  }
+
+  get released(): boolean {
+    return this.#host === undefined
+  }
+
+  release(): void {
+    const host = this.#host
+    if (host === undefined) return
+    this.#host = undefined
+    host.push(ToManager.release, this.index, 0, 0, 0)
+  }
+}
+
+/**
+ * The worker's end of a client connection.
+ *
+ * A response normally goes straight to the client: the worker writes it on the connection's socket (a duplicate of the
+ * descriptor) from shared memory. What the socket does not take at once, and everything after it until it has gone out,
+ * goes to the manager, which waits for the client. Before each direct write its intent is noted in shared memory, so
+ * that the manager can finish it exactly should this worker die in the middle.
+ */
+export class WorkerConnection implements Connection {
+  readonly id: number
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly localAddress: string
+  readonly localPort: number
+  readonly distributed: boolean
+  handler: ConnectionHandler | undefined
+  /** Messages that wait for the client to read its responses. */
+  readonly held: InboundMessage[] = []
+  readonly #host: ConnectionHost
+  readonly #framing: Framing
+  readonly #slot: number
+  #left = false
+
+  constructor(host: ConnectionHost, options: { id: number; addresses: Addresses; framing: Framing; distributed: boolean }) {
+    this.#host = host
+    this.#framing = options.framing
+    this.id = options.id
+    this.remoteAddress = options.addresses.remoteAddress
+    this.remotePort = options.addresses.remotePort
+    this.localAddress = options.addresses.localAddress
+    this.localPort = options.addresses.localPort
+    this.distributed = options.distributed
+    this.#slot = slotAt(options.id)
+  }
+
+  /** True once the connection has been closed or moved; what is sent then is dropped. */
+  get left(): boolean {
+    return this.#left
+  }
+
+  get unsentBytes(): number {
+    return Atomics.load(this.#host.table, this.#slot + Slot.managerBytes)
+  }
+
+  get isCongested(): boolean {
+    return this.unsentBytes > this.#host.limits.unsentBytesPerConnection
+  }
+
+  allocate(lengthBytes: number): Buffer {
+    const header = this.#framing.headerBytes
+    const offset = this.#host.outbound.allocate(lengthBytes + header)
+    if (offset < 0) throw new OutOfSharedMemory(lengthBytes)
+    return this.#host.outbound.bytes.subarray(offset + header, offset + header + lengthBytes)
+  }
+
+  discard(buffer: Buffer): void {
+    this.#host.outbound.free(buffer.byteOffset - this.#framing.headerBytes)
+  }
+
+  send(buffer: Buffer, lengthBytes: number, finishes?: Message): void {
+    const host = this.#host
+    const table = host.table
+    const slot = this.#slot
+    const header = this.#framing.headerBytes
+    const offset = buffer.byteOffset - header
+    const length = lengthBytes + header
+    this.#framing.writeHeader(host.outbound.bytes, offset, lengthBytes)
+    if (this.#left || table[slot + Slot.closed] !== 0) {
+      host.outbound.free(offset)
+      finishes?.release()
+      return
+    }
+    const descriptor = table[slot + Slot.descriptor]!
+    const direct = descriptor >= 0 && Atomics.load(table, slot + Slot.managerWrites) === 0
+    let taken = 0
+    if (direct) {
+      table[slot + Slot.intentOffset] = offset
+      table[slot + Slot.intentLength] = length
+      table[slot + Slot.intentMessage] = finishes instanceof InboundMessage && !finishes.released ? finishes.index + 1 : 0
+      table[slot + Slot.intentBase] = Atomics.load(table, slot + Slot.written)
+      Atomics.store(table, slot + Slot.intent, 1)
+      taken = sendNow(descriptor, host.outbound.bytes.subarray(offset, offset + length), length)
+      // A broken connection: its end is on its way to us through the manager.
+      if (taken < 0) taken = length
+      Atomics.add(table, slot + Slot.written, taken)
+    }
+    finishes?.release()
+    if (taken < length) {
+      Atomics.add(table, slot + Slot.managerWrites, 1)
+      Atomics.add(table, slot + Slot.managerBytes, length - taken)
+      host.push(ToManager.write, this.id, offset, offset + taken, length - taken)
+      host.ring()
+    } else {
+      host.outbound.free(offset)
+    }
+    if (direct) Atomics.store(table, slot + Slot.intent, 0)
+    if (!this.distributed) this.#leave()
+  }
+
+  checkpoint(key: string, state: unknown): void {
+    if (!this.#left) this.#host.mail({ kind: 'checkpoint', connection: this.id, key, state })
+  }
+
+  moveTo(worker: number, redeliver?: Message): void {
+    if (this.#left) return
+    this.#host.mail({ kind: 'move', connection: this.id, to: worker, first: redeliver instanceof InboundMessage ? redeliver.index : -1 })
+    this.#leave()
+    this.handler?.onClose('moved')
+  }
+
+  close(_reason: string): void {
+    if (this.#left) return
+    this.#host.push(ToManager.close, this.id, 0, 0, 0)
+    this.#host.ring()
+  }
+
+  #leave(): void {
+    this.#left = true
+    this.#host.forget(this.id)
+  }
+
+  /** The manager says that the client is gone. */
+  closed(reason: 'closed' | 'moved' | 'shutdown'): void {
+    if (this.#left) return
+    for (const message of this.held.splice(0)) message.release()
+    this.#left = true
+    this.#host.forget(this.id)
+    this.handler?.onClose(reason)
+  }
+}
+
+/** A response found no room in shared memory. `code` is stable. */
+export class OutOfSharedMemory extends Error {
+  readonly code = 'OUT_OF_SHARED_MEMORY'
+  constructor(lengthBytes: number) {
+    super(`no shared memory for a response of ${lengthBytes} bytes`)
+    this.name = 'OutOfSharedMemory'
+  }
+}

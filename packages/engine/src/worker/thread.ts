@@ -1,0 +1,101 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
+import { Control, WorkerState } from '../shared/layout.ts'
+import type { ManagerMail, WorkerStart } from '../shared/layout.ts'
+import { WorkerRuntime } from './runtime.ts'
+import type { ProtocolTable } from './runtime.ts'
+
+/** Records handled before the event loop gets a turn. */
+const batch = 256
+/** How long a worker that has just been busy waits on the futex, which wakes faster than an event loop. */
+const futexWaitMs = 2
+/** Resources that are always there and never call for the event loop by themselves. */
+const restingResources = new Set(['MessagePort', 'Immediate', 'PipeWrap', 'TTYWrap'])
+
+/**
+ * Runs a worker node in this worker thread: call it once, at the top of the worker module given to the manager.
+ *
+ *     runWorker({ smb: { framing: smbFraming, create: (node, config) => createSmbProtocol(config, node) } })
+ */
+export async function runWorker(protocols: ProtocolTable): Promise<WorkerRuntime> {
+  const { start, port } = workerData as { start: WorkerStart; port: MessagePort }
+  if (parentPort === null) throw new Error('runWorker must be called in a worker thread')
+  const runtime = new WorkerRuntime(start, port)
+  const loop = new WorkerLoop(runtime)
+  runtime.onShutdown = () => {
+    // What the manager said before (closing connections) is worked off first.
+    runtime.work(Infinity)
+    void runtime.closeProtocols().finally(() => process.exit(0))
+  }
+  port.on('message', (mail: ManagerMail) => {
+    runtime.onMail(mail)
+    loop.step()
+  })
+  await runtime.start(protocols, start.config)
+  loop.step()
+  return runtime
+}
+
+class WorkerLoop {
+  readonly #runtime: WorkerRuntime
+  readonly #control: Int32Array
+  readonly #onTurn: () => void
+  #scheduled = false
+  #lastWorkMs = 0
+
+  constructor(runtime: WorkerRuntime) {
+    this.#runtime = runtime
+    this.#control = runtime.control
+    this.#onTurn = () => {
+      this.#scheduled = false
+      this.step()
+    }
+  }
+
+  /** Works off what there is, then sleeps: on the futex while requests keep coming, else in the event loop. */
+  step(): void {
+    if (this.#scheduled) return
+    const control = this.#control
+    Atomics.store(control, Control.state, WorkerState.running)
+    const begin = performance.now()
+    const count = this.#runtime.work(batch)
+    const end = performance.now()
+    if (count > 0) {
+      this.#lastWorkMs = end
+      Atomics.add(control, Control.busyUs, Math.round((end - begin) * 1000))
+      this.#schedule()
+      return
+    }
+    if (end - this.#lastWorkMs < futexWaitMs && this.#mayBlock()) {
+      if (this.#waitForWork()) {
+        this.#lastWorkMs = performance.now()
+        this.#runtime.work(batch)
+        Atomics.add(control, Control.busyUs, Math.round((performance.now() - this.#lastWorkMs) * 1000))
+      }
+      this.#schedule()
+      return
+    }
+    Atomics.store(control, Control.state, WorkerState.inEventLoop)
+    if (this.#runtime.hasWork) this.#schedule()
+  }
+
+  #waitForWork(): boolean {
+    const control = this.#control
+    Atomics.store(control, Control.state, WorkerState.waiting)
+    if (!this.#runtime.hasWork) Atomics.wait(control, Control.state, WorkerState.waiting, futexWaitMs)
+    Atomics.store(control, Control.state, WorkerState.running)
+    return this.#runtime.hasWork
+  }
+
+  #schedule(): void {
+    this.#scheduled = true
+    setImmediate(this.#onTurn)
+  }
+
+  /** Blocking is harmless only while nothing asynchronous is due in this thread's event loop. */
+  #mayBlock(): boolean {
+    if (!this.#runtime.isQuiet) return false
+    for (const resource of process.getActiveResourcesInfo()) if (!restingResources.has(resource)) return false
+    return true
+  }
+}
