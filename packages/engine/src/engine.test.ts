@@ -28,7 +28,7 @@ class Peer implements AsyncDisposable {
   }
 
   send(payload: Buffer | string): void {
-    const body = Buffer.from(payload as string, 'latin1')
+    const body = typeof payload === 'string' ? Buffer.from(payload, 'latin1') : payload
     const head = Buffer.alloc(4)
     head.writeUInt32BE(body.length)
     this.socket.write(Buffer.concat([head, body]))

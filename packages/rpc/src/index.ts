@@ -1,1 +1,9 @@
-export {}
+export { defaultRpcPipeLimits, RpcPipe, type PipeRead, type RpcPipeLimits, type RpcPipeOptions } from './pipe.ts'
+export { operation, RpcFault, winError, type CallContext, type Operation, type RpcService, type RpcUser } from './service.ts'
+export { shareType, srvsvc, type ConnectionView, type OpenView, type SessionView, type ShareView, type SrvsvcView } from './srvsvc.ts'
+export { wkssvc, type WkssvcView } from './wkssvc.ts'
+export { lsarpc, type LsarpcView } from './lsarpc.ts'
+export { sidUse, wellKnownAccounts, type Account } from './well-known-sids.ts'
+export * as ndr from './ndr.ts'
+export * as pdu from './pdu.ts'
+export { createPipeServices, type PipeServicesView } from './pipes.ts'

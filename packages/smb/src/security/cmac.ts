@@ -19,7 +19,7 @@ export function createCmac(key: Uint8Array): (bytes: Uint8Array) => Buffer {
   const mode = `aes-${key.length * 8}` as 'aes-128'
   const whole = double(createCipheriv(`${mode}-ecb`, key, null).setAutoPadding(false).update(zeroBlock))
   const partial = double(whole)
-  return (bytes) => {
+  return bytes => {
     const lastAt = bytes.length === 0 ? 0 : Math.floor((bytes.length - 1) / block) * block
     const lastLength = bytes.length - lastAt
     const last = Buffer.alloc(block)

@@ -55,7 +55,10 @@ export function deriveKey(options: { key: Uint8Array; label: Uint8Array; context
   fixed[4 + label.length] = 0
   fixed.set(context, 5 + label.length)
   fixed.writeUInt32BE(lengthBits, 5 + label.length + context.length)
-  return createHmac('sha256', key).update(fixed).digest().subarray(0, lengthBits / 8)
+  return createHmac('sha256', key)
+    .update(fixed)
+    .digest()
+    .subarray(0, lengthBits / 8)
 }
 
 /**

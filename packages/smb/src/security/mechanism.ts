@@ -18,6 +18,8 @@ export interface Authenticated {
   readonly workstation: string
   /** Nobody in particular: no password was proven. Only with `anonymous: 'report'`. */
   readonly anonymous: boolean
+  /** The service principal name that the client meant to talk to, when it said so (MsvAvTargetName). */
+  readonly targetName?: string
   /** 16 bytes (NTLM; more with Kerberos): goes into `deriveKeys`. */
   readonly sessionKey: Buffer
 }

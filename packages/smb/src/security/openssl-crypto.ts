@@ -93,7 +93,11 @@ class OpenSslAead implements AeadContext {
   readonly #length = Buffer.alloc(8)
   #context: Pointer
 
-  constructor(openssl: OpenSsl, safetyNet: FinalizationRegistry<Pointer>, options: { algorithm: AeadAlgorithm; direction: Direction; key: Uint8Array }) {
+  constructor(
+    openssl: OpenSsl,
+    safetyNet: FinalizationRegistry<Pointer>,
+    options: { algorithm: AeadAlgorithm; direction: Direction; key: Uint8Array },
+  ) {
     this.#openssl = openssl
     this.#safetyNet = safetyNet
     this.#encrypting = options.direction === 'encrypt'
@@ -188,8 +192,8 @@ export function openSslCrypto(): CryptoProvider {
     macs.set(algorithm, mac)
   }
   // Only for who forgets to close.
-  const ciphersLost = new FinalizationRegistry<Pointer>((context) => openssl.cipherContextFree(context))
-  const macsLost = new FinalizationRegistry<Pointer>((context) => openssl.macContextFree(context))
+  const ciphersLost = new FinalizationRegistry<Pointer>(context => openssl.cipherContextFree(context))
+  const macsLost = new FinalizationRegistry<Pointer>(context => openssl.macContextFree(context))
   return {
     name: 'openssl',
     createAead: (algorithm, direction, key) => new OpenSslAead(openssl, ciphersLost, { algorithm, direction, key }),

@@ -1,1 +1,6 @@
-export * from './server.ts'
+export { NtlmServer, ntlmMechanism, ntlmOid } from './server.ts'
+export type { NtlmAccount, NtlmServerOptions } from './server.ts'
+export { NtlmClient, ntlmClientMechanism } from './client.ts'
+export type { NtlmClientOptions } from './client.ts'
+export { NtlmSessionSecurity } from './session-security.ts'
+export { ntHash } from './ntlmv2.ts'
