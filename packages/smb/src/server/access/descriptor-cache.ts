@@ -15,7 +15,7 @@ export class DescriptorCache {
   /** Decodes stored bytes. Throws `MalformedError` where they are no self-relative descriptor. */
   decode(bytes: Uint8Array): SecurityDescriptor {
     if (bytes.length > this.#longestBytes) return decodeSecurityDescriptor(bytes)
-    const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).latin1Slice()
+    const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
     const known = this.#decoded.get(key)
     if (known !== undefined) return known
     // Opaque parts of ACEs are views: keep a copy of our own below them.
