@@ -1,1 +1,5 @@
-export * from './server.ts'
+export { SpnegoServer } from './server.ts'
+export type { SpnegoServerOptions, SpnegoStep } from './server.ts'
+export { SpnegoClient } from './client.ts'
+export type { SpnegoClientOptions } from './client.ts'
+export { mechanismOid } from './tokens.ts'
