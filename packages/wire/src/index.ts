@@ -4,6 +4,8 @@ export { bool8, bytes, filetime, guid, i32, i64, u16, u16be, u24be, u32, u32be, 
 export type { AnyKind, Kind } from './kinds.ts'
 export { array, countOf, data, fixed, inPlace, InPlace, lengthOf, offsetOf, reserved, rest, utf16, withDefault } from './fields.ts'
 export type { Field, Fields, Tail, TailOptions } from './fields.ts'
+export { codec } from './codec.ts'
+export type { Codec } from './codec.ts'
 export { interpreted, isStruct, struct } from './struct.ts'
 export type { Infer, Input, Struct } from './struct.ts'
 export type { StructOptions } from './plan.ts'

@@ -7,6 +7,7 @@
  *     })
  *     export type EchoRequest = Infer<typeof EchoRequest>
  */
+import type { Codec } from './codec.ts'
 import { compile } from './compile.ts'
 import type { DecodedFields, Fields, GivenFields } from './fields.ts'
 import { interpret } from './interpret.ts'
@@ -16,34 +17,22 @@ import type { StructOptions } from './plan.ts'
 
 /**
  * A layout, compiled. `Out` is what decoding gives, `In` what encoding accepts. One without variable parts is a
- * kind and may be a field or an array's element.
+ * kind and may be a field or an array's element. Decoding throws MalformedError with code `truncated`, `fixed-mismatch`, `out-of-bounds`,
+ * `bad-length` or `unsafe-integer`.
  */
-export interface Struct<Out, In = Out> extends Kind<Out, In> {
-  /** As in the specification. */
-  readonly name: string
+export interface Struct<Out, In = Out> extends Kind<Out, In>, Codec<Out, In> {
   /** Bytes of the fixed part. */
   readonly fixedSize: number
   readonly fields: Fields
   readonly options: StructOptions
   /** True when generated code is used, false for the interpreter. */
   readonly compiled: boolean
-  /**
-   * Reads the struct at byte `at`; nothing at or behind `end` is looked at. Bytes in the value are views.
-   * Throws MalformedError (`truncated`, `fixed-mismatch`, `out-of-bounds`, `bad-length`, `unsafe-integer`).
-   */
-  decode(bytes: Buffer, at?: number, end?: number): Out
-  /** Bytes that `encode` will write. */
-  encodedLength(value: In): number
-  /** Writes the struct at byte `at`; returns where it ends. Throws UsageError (`no-room`, `too-large`). */
-  encode(value: In, into: Buffer, at?: number): number
-  /** Encodes into a buffer of its own. */
-  toBytes(value: In): Buffer
 }
 
 /** What decoding gives: `type Header = Infer<typeof Header>`. */
-export type Infer<S> = S extends Kind<infer Out, infer _In> ? Out : never
+export type Infer<S> = S extends { decode(bytes: Buffer): infer Out } ? Out : never
 /** What encoding accepts: without constant, reserved and computed fields, and with defaults left out at will. */
-export type Input<S> = S extends Kind<infer _Out, infer In> ? In : never
+export type Input<S> = S extends { toBytes(value: infer In): Buffer } ? In : never
 
 /** Makes a struct of a table, whose order is the order on the wire: fixed fields first, then the variable parts. */
 export function struct<const F extends Fields>(name: string, fields: F, options: StructOptions = {}): Struct<DecodedFields<F>, GivenFields<F>> {

@@ -1,0 +1,13 @@
+/** SMB2 and SMB3 messages: one file per command, tables as in MS-SMB2 2.2. */
+export * from './constants.ts'
+export * from './nt-status.ts'
+export * from './header.ts'
+export * from './error.ts'
+export * from './negotiate.ts'
+export * from './negotiate-contexts.ts'
+export * from './session-setup.ts'
+export * from './logoff.ts'
+export * from './tree-connect.ts'
+export * from './tree-disconnect.ts'
+export * from './echo.ts'
+export * from './cancel.ts'
