@@ -44,6 +44,9 @@ export const alice: Account = { user: 'alice', password: 'Correct-Horse-1' }
 /** See `alice`. */
 export const bob: Account = { user: 'bob', password: 'Battery-Staple-2' }
 
+/** The product's entry point, for node. */
+export const productMain: string = join(root, 'packages/holdfast/src/main.ts')
+
 const readyTimeoutMs = 30_000
 const stopTimeoutMs = 15_000
 const logLimitCharacters = 4 * 1024 * 1024
@@ -156,7 +159,7 @@ function endpointOf(word: string | undefined): Endpoint {
 /** The command line that starts the product. */
 function commandLine(options: ServerOptions, state: string, accounts: readonly Account[]): string[] {
   return [
-    join(root, 'packages/holdfast/src/main.ts'),
+    productMain,
     'serve',
     '--state',
     state,

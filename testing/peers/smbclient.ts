@@ -14,7 +14,7 @@ export interface SmbclientOptions {
   readonly share: string
   /** undefined: anonymous (an empty user without password). */
   readonly account: Account | undefined
-  /** As typed at smbclient's prompt. They must not hold a semicolon. */
+  /** As typed at smbclient's prompt. They must not hold a semicolon. `!command` runs a command of this machine in between. */
   readonly commands: readonly string[]
   /** Default: sign. */
   readonly protection?: 'plain' | 'sign' | 'encrypt'
@@ -51,16 +51,19 @@ function commonArguments(options: Omit<SmbclientOptions, 'share' | 'commands'>):
   ]
 }
 
-async function run(args: readonly string[], options: { readonly timeoutMs?: number; readonly cwd?: string }): Promise<SmbclientResult> {
+async function run(args: readonly string[], options: Partial<SmbclientOptions>, stdin?: string): Promise<SmbclientResult> {
   const { timeoutMs = 60_000, cwd } = options
-  const result = await runCommand('smbclient', args, { timeoutMs, ...(cwd === undefined ? {} : { cwd }) })
+  const result = await runCommand('smbclient', args, { timeoutMs, ...(cwd === undefined ? {} : { cwd }), ...(stdin === undefined ? {} : { stdin }) })
   return { ...result, ntStatus: /NT_STATUS_[A-Z0-9_]+/.exec(result.stdout + result.stderr)?.[0] }
 }
 
 /** Runs commands on a share. Never rejects for what the server answers: look at `status` and `ntStatus`. */
 export async function smbclient(options: SmbclientOptions): Promise<SmbclientResult> {
   const { endpoint, share, commands } = options
-  return run([...commonArguments(options), `//${endpoint.host}/${share}`, '-c', commands.join('; ')], options)
+  const args = [...commonArguments(options), `//${endpoint.host}/${share}`]
+  // Only what comes from stdin may start with an exclamation mark.
+  const isScript = commands.some(command => command.startsWith('!'))
+  return isScript ? run(args, options, `${commands.join('\n')}\n`) : run([...args, '-c', commands.join('; ')], options)
 }
 
 /** `smbclient -L`: the shares that the server lists (SRVSVC over IPC$), in the machine-readable form `Disk|name|comment`. */
