@@ -60,6 +60,13 @@ export interface NotifyResult {
   readonly entries: readonly NotifyEntry[]
 }
 
+/** A rename or move, for the watchers of both folders. */
+export interface RenameNotice {
+  readonly from: { readonly folder: string; readonly name: string }
+  readonly to: { readonly folder: string; readonly name: string }
+  readonly isFolder: boolean
+}
+
 /** Change notification of one partition (MS-SMB2 3.3.5.19). */
 export interface Notifications {
   /** Waits for changes in the folder of an open; from the first request on, changes are collected between requests. */
@@ -67,11 +74,7 @@ export interface Notifications {
   /** Tells the watchers of what the server did. Costs one atomic load when nobody watches the share. */
   publish(change: FolderChange): void
   /** Tells of a rename: old and new name within a folder, removed and added across folders. */
-  publishRename(rename: {
-    readonly from: { readonly folder: string; readonly name: string }
-    readonly to: { readonly folder: string; readonly name: string }
-    readonly isFolder: boolean
-  }): void
+  publishRename(rename: RenameNotice): void
   /** True when somebody watches the share: what costs more than a call to find out need not be found out otherwise. */
   readonly watched: boolean
 }

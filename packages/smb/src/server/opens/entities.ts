@@ -1,0 +1,127 @@
+import type { BreakPhase, BreakState } from './break-machine.ts'
+import { ByteRangeLocks } from './byte-range-locks.ts'
+import type { LockWaiter, Waiter } from './waiters.ts'
+import type { DeleteOrder, OpenRequest } from './types.ts'
+
+/** A file or folder with opens (or whose removal is under way). */
+export class File {
+  readonly key: string
+  readonly volumeId: bigint
+  readonly fileId: bigint
+  readonly isFolder: boolean
+  path: string
+  folded: string
+  /** All streams go with it. */
+  deletePending = false
+  /** Ordered to be removed and not yet reported gone. */
+  deleting: DeleteOrder | undefined
+  readonly streams = new Map<string, Stream>()
+  opens = 0
+
+  constructor(key: string, request: OpenRequest, folded: string) {
+    this.key = key
+    this.volumeId = request.volumeId
+    this.fileId = request.fileId
+    this.isFolder = request.isFolder
+    this.path = request.path
+    this.folded = folded
+  }
+}
+
+/** A data stream (or the folder itself): what share modes, caching and locks are about. */
+export class Stream {
+  readonly file: File
+  name: string
+  folded: string
+  readonly slot: number
+  deletePending = false
+  deleting: DeleteOrder | undefined
+  readonly opens = new Set<Open>()
+  readonly caching = new Set<Caching>()
+  readonly locks = new ByteRangeLocks()
+  /** In the order of arrival. */
+  readonly lockWaiters: LockWaiter[] = []
+
+  constructor(file: File, name: string, folded: string, slot: number) {
+    this.file = file
+    this.name = name
+    this.folded = folded
+    this.slot = slot
+  }
+
+  get isMarkedForDeletion(): boolean {
+    return this.deletePending || this.deleting !== undefined || this.file.deletePending || this.file.deleting !== undefined
+  }
+}
+
+export class Open {
+  readonly id: bigint
+  readonly worker: number
+  readonly stream: Stream
+  readonly access: number
+  readonly shareAccess: number
+  readonly clientGuid: string
+  readonly createGuid: string | undefined
+  readonly deleteOnClose: boolean
+  caching: Caching | undefined
+  /** LOCK sequence numbers by index - 1, 0xff where none is valid. */
+  lockSequences: Uint8Array | undefined
+  closed = false
+
+  constructor(id: bigint, worker: number, stream: Stream, request: OpenRequest) {
+    this.id = id
+    this.worker = worker
+    this.stream = stream
+    this.access = request.access
+    this.shareAccess = request.shareAccess
+    this.clientGuid = request.clientGuid
+    this.createGuid = request.createGuid
+    this.deleteOnClose = request.deleteOnClose === true
+  }
+}
+
+/** Who holds caching rights on a stream: an open by its oplock, or all opens of a client's lease. */
+export class Caching implements BreakState {
+  phase: BreakPhase = 'held'
+  breakingTo = 0
+  required = 0
+  state: number
+  readonly kind: 'oplock' | 'lease'
+  readonly stream: Stream
+  readonly clientGuid: string
+  /** Lease key, `''` for an oplock. */
+  readonly key: string
+  readonly version: 1 | 2
+  epoch: number
+  readonly parentKey: string | undefined
+  readonly opens = new Set<Open>()
+  /** Who waits for the end of the break under way. */
+  readonly waiters = new Set<Waiter>()
+  stopTimer: (() => void) | undefined
+
+  constructor(options: {
+    kind: 'oplock' | 'lease'
+    stream: Stream
+    clientGuid: string
+    key: string
+    version: 1 | 2
+    state: number
+    epoch: number
+    parentKey: string | undefined
+  }) {
+    this.kind = options.kind
+    this.stream = options.stream
+    this.clientGuid = options.clientGuid
+    this.key = options.key
+    this.version = options.version
+    this.state = options.state
+    this.epoch = options.epoch
+    this.parentKey = options.parentKey
+  }
+}
+
+/** Key of a lease in its partition: lease keys are unique per client. */
+export const leaseId = (clientGuid: string, key: string): string => `${clientGuid}/${key}`
+
+/** Key of a file in its partition. */
+export const fileKey = (volumeId: bigint, fileId: bigint): string => `${volumeId}:${fileId}`

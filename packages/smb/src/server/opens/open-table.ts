@@ -1,0 +1,264 @@
+import { attemptOpen } from './arbitration.ts'
+import { oplockState } from './caching-states.ts'
+import { attemptSetDeletePending, markForDeletion, orderDeletion } from './deletion.ts'
+import { leaseId, type Open, type Stream } from './entities.ts'
+import { breakReadCaching, lockRanges, releaseLocks } from './locking.ts'
+import type { FolderWatcher } from './notify/external-changes.ts'
+import { NotifyRegistry, type WatchRecord } from './notify/notify-registry.ts'
+import type { NotifyRequest, NotifyResult } from './notify/types.ts'
+import { createPartitionMemory, PartitionMemory } from './partition-memory.ts'
+import { PartitionState, type TableMessage } from './partition-state.ts'
+import type { Pending } from './pending.ts'
+import { recordOf, restoreOpen } from './records.ts'
+import { applyRename, attemptRename } from './renames.ts'
+import { createScheduler, type Scheduler } from './scheduler.ts'
+import {
+  oplockLevels,
+  type CloseResult,
+  type DeleteOrder,
+  type LeaseAcknowledgement,
+  type LockElement,
+  type LockSequence,
+  type OpenRecord,
+  type OpenRequest,
+  type OpenResult,
+  type OplockAcknowledgement,
+  type PartitionRecord,
+  type RenameTarget,
+  type StatusResult,
+} from './types.ts'
+
+/** How long a client may take to acknowledge a break (MS-SMB2 3.3.2.1). */
+export const defaultBreakTimeoutMs = 35_000
+
+export interface OpenTableOptions {
+  readonly partition: string
+  /** A new id for each call, unique in the node and never 0 or all ones. */
+  readonly nextOpenId: () => bigint
+  /** Tells the worker that serves an open. */
+  readonly send: (worker: number, message: TableMessage) => void
+  /** Something to be removed for a worker that died before it did so. */
+  readonly orphaned?: (order: DeleteOrder) => void
+  /** Shared with the other workers; private memory without. */
+  readonly memory?: SharedArrayBuffer
+  readonly scheduler?: Scheduler
+  readonly breakTimeoutMs?: number
+  /** Reports what others do in a folder, while it is watched. */
+  readonly watchFolder?: FolderWatcher | undefined
+  readonly incarnation?: number
+}
+
+const closed: StatusResult = { status: 'FILE_CLOSED' }
+
+/**
+ * The open table of one partition, on its owner: pure and synchronous. What must wait comes as `Pending`.
+ * `worker` is who serves the session that asks.
+ */
+export class OpenTable {
+  readonly partition: string
+  readonly notify: NotifyRegistry
+  readonly #state: PartitionState
+  readonly #memory: PartitionMemory
+  readonly #nextOpenId: () => bigint
+  readonly #send: (worker: number, message: TableMessage) => void
+  readonly #orphaned: ((order: DeleteOrder) => void) | undefined
+  readonly #incarnation: number
+  readonly #generation: number
+  /** Removals that were ordered, and whose doing they are. */
+  readonly #deletions = new Map<number, { readonly order: DeleteOrder; readonly stream: Stream; worker: number }>()
+  #ticket = 0
+
+  constructor(options: OpenTableOptions) {
+    this.partition = options.partition
+    this.#memory = new PartitionMemory(options.memory ?? createPartitionMemory(1024))
+    this.#generation = this.#memory.reset()
+    this.#nextOpenId = options.nextOpenId
+    this.#send = options.send
+    this.#orphaned = options.orphaned
+    this.#incarnation = options.incarnation ?? 1
+    const scheduler = options.scheduler ?? createScheduler()
+    this.#state = new PartitionState({
+      memory: this.#memory,
+      scheduler,
+      send: (worker, message) => this.#tell(worker, message),
+      breakTimeoutMs: options.breakTimeoutMs ?? defaultBreakTimeoutMs,
+    })
+    this.notify = new NotifyRegistry({ memory: this.#memory, scheduler, watchFolder: options.watchFolder })
+  }
+
+  /** Changes with the owner: batches of the store compare it. */
+  get record(): PartitionRecord {
+    return { partition: this.partition, incarnation: this.#incarnation, epoch: this.#generation }
+  }
+
+  /** Number of opens. */
+  get size(): number {
+    return this.#state.opens.size
+  }
+
+  #tell(worker: number, message: TableMessage): void {
+    // Watches live here, whoever serves their open.
+    if (message.type === 'path') this.notify.moved(message.openId, message.path)
+    if (message.type === 'delete-pending' && message.on) this.notify.folderGoing(message.openIds)
+    this.#send(worker, message)
+  }
+
+  open(worker: number, request: OpenRequest): OpenResult | Pending<OpenResult> {
+    return this.#state.waiting.attempt<OpenResult>({
+      worker,
+      attempt: () => attemptOpen(this.#state, request, () => ({ id: this.#nextOpenId(), worker })),
+      refused: (status) => ({ status }),
+    })
+  }
+
+  /** Slot of an open's stream in the shared memory, and the generation in which that counts. */
+  slotOf(openId: bigint): { readonly slot: number; readonly generation: number } | undefined {
+    const open = this.#state.opens.get(openId)
+    return open && { slot: open.stream.slot, generation: this.#generation }
+  }
+
+  close(openId: bigint): CloseResult {
+    const open = this.#state.opens.get(openId)
+    if (open === undefined) return { status: 'FILE_CLOSED' }
+    const deleteNow = this.#close(open)
+    return deleteNow === undefined ? { status: 'SUCCESS' } : { status: 'SUCCESS', deleteNow }
+  }
+
+  #close(open: Open): DeleteOrder | undefined {
+    const { stream, caching } = open
+    open.closed = true
+    releaseLocks(this.#state, open)
+    this.notify.closed(open.id)
+    this.#state.removeOpen(open)
+    // FILE_DELETE_ON_CLOSE shows now, not before (MS-FSA 2.1.5.4).
+    if (open.deleteOnClose) markForDeletion(this.#state, stream, true)
+    if (caching !== undefined) {
+      caching.opens.delete(open)
+      if (caching.opens.size === 0) this.#state.removeCaching(caching)
+    }
+    const order = orderDeletion(stream, () => ++this.#ticket)
+    if (order !== undefined) this.#deletions.set(order.ticket, { order, stream, worker: open.worker })
+    this.#state.prune(stream)
+    this.#state.waiting.refuse((waiter) => waiter.open === open, 'FILE_CLOSED')
+    if (caching?.opens.size === 0) this.#state.waiting.release(caching)
+    return order
+  }
+
+  deleteFinished(ticket: number): void {
+    const deletion = this.#deletions.get(ticket)
+    if (deletion === undefined) return
+    this.#deletions.delete(ticket)
+    const { stream } = deletion
+    const { file } = stream
+    if (stream.deleting === deletion.order) stream.deleting = undefined
+    if (file.deleting === deletion.order) file.deleting = undefined
+    if (file.opens === 0) file.deletePending = false
+    if (stream.opens.size === 0) stream.deletePending = false
+    for (const each of [...file.streams.values(), stream]) this.#state.prune(each)
+  }
+
+  acknowledgeOplockBreak(openId: bigint, level: number): OplockAcknowledgement {
+    const open = this.#state.opens.get(openId)
+    if (open === undefined) return { status: 'FILE_CLOSED', oplockLevel: oplockLevels.none }
+    if (level === oplockLevels.lease || open.caching?.kind === 'lease') return { status: 'INVALID_PARAMETER', oplockLevel: oplockLevels.none }
+    if (open.caching === undefined) return { status: 'INVALID_OPLOCK_PROTOCOL', oplockLevel: oplockLevels.none }
+    // A level that no oplock has is as wrong as exclusive.
+    const state = level === oplockLevels.none || level === oplockLevels.levelII ? oplockState(level) : oplockState(oplockLevels.batch)
+    const { breakingTo } = open.caching
+    const { status } = this.#state.acknowledge(open.caching, state)
+    return { status, oplockLevel: status === 'SUCCESS' && (state & breakingTo) !== 0 ? oplockLevels.levelII : oplockLevels.none }
+  }
+
+  acknowledgeLeaseBreak(ack: { readonly clientGuid: string; readonly leaseKey: string; readonly state: number }): LeaseAcknowledgement {
+    const lease = this.#state.leases.get(leaseId(ack.clientGuid, ack.leaseKey))
+    if (lease === undefined) return { status: 'OBJECT_NAME_NOT_FOUND', state: 0 }
+    const { status } = this.#state.acknowledge(lease, ack.state)
+    // What was acknowledged is what is answered, even if the next break is already on its way.
+    return { status, state: status === 'SUCCESS' ? ack.state : lease.state }
+  }
+
+  setDeletePending(openId: bigint, on: boolean): StatusResult | Pending<StatusResult> {
+    return this.#onOpen(openId, (open) => attemptSetDeletePending(this.#state, open, on))
+  }
+
+  isDeletePending(openId: bigint): boolean {
+    return this.#state.opens.get(openId)?.stream.isMarkedForDeletion === true
+  }
+
+  prepareRename(openId: bigint, target: RenameTarget): StatusResult | Pending<StatusResult> {
+    return this.#onOpen(openId, (open) => attemptRename(this.#state, open, target))
+  }
+
+  #onOpen(openId: bigint, attempt: (open: Open) => ReturnType<typeof attemptSetDeletePending>): StatusResult | Pending<StatusResult> {
+    const open = this.#state.opens.get(openId)
+    if (open === undefined) return closed
+    return this.#state.waiting.attempt<StatusResult>({
+      worker: open.worker,
+      open,
+      attempt: () => attempt(open),
+      refused: (status) => ({ status }),
+    })
+  }
+
+  commitRename(openId: bigint, target: { readonly path: string; readonly stream?: string }): void {
+    const open = this.#state.opens.get(openId)
+    if (open !== undefined) applyRename(this.#state, open, target)
+  }
+
+  lock(openId: bigint, elements: readonly LockElement[], sequence?: LockSequence): StatusResult | Pending<StatusResult> {
+    const open = this.#state.opens.get(openId)
+    return open === undefined ? closed : lockRanges(this.#state, open, elements, sequence)
+  }
+
+  ioConflict(openId: bigint, offset: number, lengthBytes: number, isWrite: boolean): boolean {
+    const open = this.#state.opens.get(openId)
+    if (open === undefined || open.stream.locks.held.length === 0) return false
+    return open.stream.locks.forbidsAccess(openId, { offset: BigInt(offset), length: BigInt(lengthBytes) }, isWrite)
+  }
+
+  contend(openId: bigint): void {
+    const open = this.#state.opens.get(openId)
+    if (open !== undefined && open.stream.caching.size > 0) breakReadCaching(this.#state, open)
+  }
+
+  pathOf(openId: bigint): { readonly path: string; readonly stream: string } | undefined {
+    const stream = this.#state.opens.get(openId)?.stream
+    return stream && { path: stream.file.path, stream: stream.name }
+  }
+
+  /** CHANGE_NOTIFY on an open folder. */
+  nextChange(request: NotifyRequest): NotifyResult | Pending<NotifyResult> {
+    const stream = this.#state.opens.get(request.openId)?.stream
+    if (stream === undefined) return { status: 'FILE_CLOSED', entries: [] }
+    if (!stream.file.isFolder) return { status: 'INVALID_PARAMETER', entries: [] }
+    if (stream.isMarkedForDeletion) return { status: 'DELETE_PENDING', entries: [] }
+    return this.notify.next(stream.file.path, request)
+  }
+
+  /** All opens, as a store would keep them. */
+  *records(): IterableIterator<OpenRecord> {
+    for (const open of this.#state.opens.values()) yield recordOf(open)
+  }
+
+  recordOf(openId: bigint): OpenRecord | undefined {
+    const open = this.#state.opens.get(openId)
+    return open && recordOf(open)
+  }
+
+  /** Takes over what a worker had been granted by the former owner. */
+  reclaim(worker: number, reclaimed: { readonly opens: readonly OpenRecord[]; readonly watches: readonly WatchRecord[] }): void {
+    for (const record of reclaimed.opens) restoreOpen(this.#state, record, worker)
+    for (const watch of reclaimed.watches) this.notify.reclaim(watch)
+  }
+
+  /** A worker died: what it had open is closed, and what it should have removed is given to `orphaned`. */
+  dropWorker(worker: number): void {
+    this.#state.waiting.refuse((waiter) => waiter.worker === worker, 'CANCELLED')
+    for (const deletion of this.#deletions.values()) if (deletion.worker === worker) this.#orphaned?.(deletion.order)
+    for (const open of [...this.#state.opens.values()]) {
+      if (open.worker !== worker) continue
+      const order = this.#close(open)
+      if (order !== undefined) this.#orphaned?.(order)
+    }
+  }
+}
