@@ -1,0 +1,130 @@
+/** Files by descriptor. Every call returns its result, or -errno; asynchronous ones resolve with the same. */
+import { addressOf, callAsync, cPath, cString, libc, type PathArgument } from './libc.ts'
+import { AT_EMPTY_PATH, O_CLOEXEC, UTIME_OMIT } from './constants.ts'
+
+const openHow = Buffer.alloc(24)
+const openHowWords = new Uint32Array(openHow.buffer, openHow.byteOffset, 6)
+
+/** openat2(2): a descriptor or -errno. `resolve`: RESOLVE_*. O_CLOEXEC is added. `mode` counts only with O_CREAT. */
+export const openAt2 = (folderFd: number, path: PathArgument, flags: number, mode: number, resolve: number): number => {
+  openHowWords[0] = (flags | O_CLOEXEC) >>> 0
+  openHowWords[2] = mode
+  openHowWords[4] = resolve
+  return libc.openat2(folderFd, cPath(path), openHow, 24)
+}
+
+/** openat(2) with O_CLOEXEC: a descriptor or -errno. */
+export const openAt = (folderFd: number, path: PathArgument, flags: number, mode = 0): number =>
+  libc.openat(folderFd, cPath(path), flags | O_CLOEXEC, mode)
+
+/** Opens once more what a descriptor stands for (O_PATH too), with other flags, by its link in /proc. */
+export const reopen = (fd: number, flags: number): number => openAt(-1, `/proc/self/fd/${fd}`, flags)
+
+export const close = (fd: number): number => libc.close(fd)
+
+/** Reads into all of `target`, or up to the end of file. */
+export const pread = (fd: number, target: Uint8Array, offset: number): number => libc.pread(fd, target, target.length, offset)
+export const pwrite = (fd: number, source: Uint8Array, offset: number): number => libc.pwrite(fd, source, source.length, offset)
+
+const ioVector = Buffer.alloc(16)
+const ioVectorLongs = new BigUint64Array(ioVector.buffer, ioVector.byteOffset, 2)
+const ioVectorWords = new Uint32Array(ioVector.buffer, ioVector.byteOffset, 4)
+
+const pointAt = (bytes: Uint8Array): void => {
+  ioVectorLongs[0] = addressOf(bytes)
+  ioVectorWords[2] = bytes.length
+  ioVectorWords[3] = 0
+}
+
+/** preadv2(2) of one buffer; RWF_NOWAIT: only what needs no disk (-EAGAIN: nothing, a part is possible). */
+export const preadFlags = (fd: number, target: Uint8Array, offset: number, flags: number): number => {
+  pointAt(target)
+  return libc.preadv2(fd, ioVector, 1, offset, 0, flags)
+}
+
+/** pwritev2(2) of one buffer; RWF_DSYNC: on stable storage when it returns. */
+export const pwriteFlags = (fd: number, source: Uint8Array, offset: number, flags: number): number => {
+  pointAt(source)
+  return libc.pwritev2(fd, ioVector, 1, offset, 0, flags)
+}
+
+/** pwritev2(2) on the thread pool. `source` must not change until it resolves. */
+export const pwriteFlagsAsync = (fd: number, source: Uint8Array, offset: number, flags: number): Promise<number> => {
+  const vector = Buffer.allocUnsafeSlow(16)
+  vector.writeBigUInt64LE(addressOf(source), 0)
+  vector.writeBigUInt64LE(BigInt(source.length), 8)
+  return callAsync('pwritev2', fd, vector, 1, offset, 0, flags).finally(() => void source)
+}
+
+export const preadAsync = (fd: number, target: Uint8Array, offset: number): Promise<number> => callAsync('pread', fd, target, target.length, offset)
+export const pwriteAsync = (fd: number, source: Uint8Array, offset: number): Promise<number> => callAsync('pwrite', fd, source, source.length, offset)
+export const fsyncAsync = (fd: number): Promise<number> => callAsync('fsync', fd)
+export const fdatasyncAsync = (fd: number): Promise<number> => callAsync('fdatasync', fd)
+export const fsync = (fd: number): number => libc.fsync(fd)
+export const fdatasync = (fd: number): number => libc.fdatasync(fd)
+
+export const ftruncate = (fd: number, sizeBytes: number): number => libc.ftruncate(fd, sizeBytes)
+/** fallocate(2); `mode`: FALLOC_FL_*. */
+export const fallocate = (fd: number, mode: number, offset: number, length: number): number => libc.fallocate(fd, mode, offset, length)
+export const fallocateAsync = (fd: number, mode: number, offset: number, length: number): Promise<number> =>
+  callAsync('fallocate', fd, mode, offset, length)
+/** lseek(2); SEEK_DATA and SEEK_HOLE give -ENXIO at or beyond the end of file. */
+export const lseek = (fd: number, offset: number, whence: number): number => libc.lseek(fd, offset, whence)
+
+const copyOffsets = (sourceOffset: number, targetOffset: number): [Buffer, Buffer] => {
+  const source = Buffer.allocUnsafeSlow(8)
+  const target = Buffer.allocUnsafeSlow(8)
+  source.writeBigInt64LE(BigInt(sourceOffset))
+  target.writeBigInt64LE(BigInt(targetOffset))
+  return [source, target]
+}
+
+export interface CopyRange {
+  readonly sourceFd: number
+  readonly sourceOffset: number
+  readonly targetFd: number
+  readonly targetOffset: number
+  readonly lengthBytes: number
+}
+
+/** copy_file_range(2): bytes copied (0 at the source's end of file) or -errno. */
+export const copyFileRange = (range: CopyRange): number => {
+  const [source, target] = copyOffsets(range.sourceOffset, range.targetOffset)
+  return libc.copyFileRange(range.sourceFd, source, range.targetFd, target, range.lengthBytes, 0)
+}
+export const copyFileRangeAsync = (range: CopyRange): Promise<number> => {
+  const [source, target] = copyOffsets(range.sourceOffset, range.targetOffset)
+  return callAsync('copyFileRange', range.sourceFd, source, range.targetFd, target, range.lengthBytes, 0)
+}
+
+const FICLONERANGE = 0x4020940d
+
+/** ioctl_ficlonerange(2): shares blocks of the source; 0 or -errno (-EOPNOTSUPP, -EXDEV, -EINVAL where it cannot). */
+export const cloneFileRange = (range: CopyRange): number => {
+  const argument = Buffer.allocUnsafe(32)
+  argument.writeBigInt64LE(BigInt(range.sourceFd), 0)
+  argument.writeBigUInt64LE(BigInt(range.sourceOffset), 8)
+  argument.writeBigUInt64LE(BigInt(range.lengthBytes), 16)
+  argument.writeBigUInt64LE(BigInt(range.targetOffset), 24)
+  return libc.ioctl(range.targetFd, FICLONERANGE, argument)
+}
+
+/** A moment for `setTimes`: seconds since 1970 and nanoseconds. */
+export interface TimeSpec {
+  readonly seconds: number
+  readonly nanoseconds: number
+}
+
+const timesBytes = Buffer.alloc(32)
+const emptyPath = cString('')
+const putTime = (offset: number, time: TimeSpec | undefined): void => {
+  timesBytes.writeBigInt64LE(BigInt(time?.seconds ?? 0), offset)
+  timesBytes.writeBigInt64LE(BigInt(time?.nanoseconds ?? UTIME_OMIT), offset + 8)
+}
+
+/** utimensat(2) of an open file (O_PATH too, Linux >= 5.8): 0 or -errno. What is undefined stays. */
+export const setTimes = (fd: number, accessed: TimeSpec | undefined, modified: TimeSpec | undefined): number => {
+  putTime(0, accessed)
+  putTime(16, modified)
+  return libc.utimensat(fd, emptyPath, timesBytes, AT_EMPTY_PATH)
+}
