@@ -85,10 +85,6 @@ const signatures = {
   inotifyAddWatch: ['inotify_add_watch', 'int', 'pointer', 'uint32'],
   inotifyRmWatch: ['inotify_rm_watch', 'int', 'int'],
   read: ['read', 'int', 'pointer', 'int64'],
-  write: ['write', 'int', 'pointer', 'int64'],
-  send: ['send', 'int', 'pointer', 'int64', 'int'],
-  recv: ['recv', 'int', 'pointer', 'int64', 'int'],
-  eventfd: ['eventfd', 'uint32', 'int'],
 } as const satisfies Record<string, readonly [string, ...CType[]]>
 
 type CallName = keyof typeof signatures
@@ -116,7 +112,7 @@ const load = (): { calls: Libc; asyncCalls: Record<CallName, NativeCall['async']
     const types = parameters.map(type => koffiTypes[type])
     const number = symbol === 'syscall' ? numbers[key]! : undefined
     const result =
-      number === undefined && symbol !== 'pread64' && symbol !== 'pwrite64' && symbol !== 'lseek64' && !/xattr|read|write|send|recv/.test(symbol)
+      number === undefined && symbol !== 'pread64' && symbol !== 'pwrite64' && symbol !== 'lseek64' && !/xattr|read/.test(symbol)
         ? 'int'
         : 'int64_t'
     let native: NativeCall

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
-import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -178,25 +177,6 @@ describe('posix', { skip: supported ? false : posix.unsupportedReason! }, () => 
       [watch, posix.IN_DELETE, 'grüße'],
     ])
     assert.equal(inotify.add(path.join(folder, 'nothing'), posix.IN_CREATE), -errno.ENOENT)
-  })
-
-  test('send and receive do not block; an event descriptor counts', async () => {
-    const server = net.createServer(socket => socket.end('pong')).listen(0, '127.0.0.1')
-    await new Promise(resolve => server.once('listening', resolve))
-    const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1')
-    await new Promise(resolve => client.once('connect', resolve))
-    const fd = (client as unknown as { _handle: { fd: number } })._handle.fd
-    assert.equal(posix.send(fd, Buffer.from('ping')), 4)
-    const data = await new Promise<Buffer>(resolve => client.once('data', resolve))
-    assert.equal(data.toString(), 'pong')
-    client.destroy()
-    server.close()
-    assert.equal(posix.receive(-1, Buffer.alloc(1)), -errno.EBADF)
-    const event = posix.eventfd()
-    posix.eventfdSignal(event)
-    posix.eventfdSignal(event)
-    assert.deepEqual([posix.eventfdDrain(event), posix.eventfdDrain(event)], [2, 0])
-    posix.close(event)
   })
 
   test('without koffi or Linux, importing works and calling says why', () => {
