@@ -1,7 +1,7 @@
-import { createRequire } from 'node:module'
 import { aeadAlgorithms, tagLengthBytes } from './crypto.ts'
 import type { AeadAlgorithm, CryptoProvider } from './crypto.ts'
 import { nodeCrypto } from './node-crypto.ts'
+import { openSslCrypto } from './openssl-crypto.ts'
 
 let chosen: CryptoProvider | undefined
 
@@ -14,8 +14,6 @@ export function cryptoProvider(): CryptoProvider {
 /** OpenSSL through FFI, when it can be loaded and computes the same as node:crypto; undefined otherwise. */
 export function nativeCrypto(): CryptoProvider | undefined {
   try {
-    // Not a static import: where koffi has no binary for the platform, importing it throws.
-    const { openSslCrypto } = createRequire(import.meta.url)('./openssl-crypto.ts') as typeof import('./openssl-crypto.ts')
     const provider = openSslCrypto()
     return agrees(provider) ? provider : undefined
   } catch {

@@ -1,4 +1,4 @@
-import koffi from 'koffi'
+import { createRequire } from 'node:module'
 import { tagLengthBytes } from './crypto.ts'
 import type { AeadAlgorithm, AeadContext, CryptoProvider, Direction, MacAlgorithm, MacContext } from './crypto.ts'
 
@@ -14,6 +14,7 @@ const ctrlSetTag = 0x11
 const paramUtf8String = 4
 const paramLengthBytes = 40
 
+type Koffi = typeof import('koffi')
 type Pointer = bigint
 type Memory = Buffer | Pointer | null
 
@@ -35,7 +36,7 @@ interface OpenSsl {
 }
 
 /** Binds the functions. Throws when one is missing, or this is not a 64-bit process. */
-function bind(): OpenSsl {
+function bind(koffi: Koffi): OpenSsl {
   if (koffi.sizeof('void *') !== 8) throw new Error('OSSL_PARAM is laid out for 64 bits')
   const library = koffi.load(null)
   const bound = (definition: string) => library.func(definition) as unknown as (...values: unknown[]) => never
@@ -68,7 +69,7 @@ function must(result: number, what: string): void {
 }
 
 /** A list with one text parameter and its end. The buffers must live as long as the list is used. */
-function textParameter(name: string, value: string): { list: Buffer; keep: Buffer[] } {
+function textParameter(koffi: Koffi, name: string, value: string): { list: Buffer; keep: Buffer[] } {
   const nameText = Buffer.from(`${name}\0`)
   const valueText = Buffer.from(`${value}\0`)
   const list = Buffer.alloc(2 * paramLengthBytes)
@@ -153,13 +154,17 @@ class OpenSslMac implements MacContext {
   readonly #length = Buffer.alloc(8)
   #context: Pointer
 
-  constructor(openssl: OpenSsl, safetyNet: FinalizationRegistry<Pointer>, options: { mac: Pointer; algorithm: MacAlgorithm; key: Uint8Array }) {
+  constructor(
+    openssl: OpenSsl,
+    safetyNet: FinalizationRegistry<Pointer>,
+    options: { koffi: Koffi; mac: Pointer; algorithm: MacAlgorithm; key: Uint8Array },
+  ) {
     this.#openssl = openssl
     this.#safetyNet = safetyNet
     this.#context = openssl.macContextNew(options.mac)
     safetyNet.register(this, this.#context, this)
     const { parameter, value } = macParameters[options.algorithm]
-    const parameters = textParameter(parameter, value)
+    const parameters = textParameter(options.koffi, parameter, value)
     must(openssl.macInit(this.#context, Buffer.from(options.key), options.key.length, parameters.list), 'MAC key')
     parameters.keep.length = 0
   }
@@ -184,7 +189,9 @@ class OpenSslMac implements MacContext {
 
 /** The provider. Throws when this Node does not offer what is needed. */
 export function openSslCrypto(): CryptoProvider {
-  const openssl = bind()
+  // Not a static import: where koffi has no binary for the platform, loading it throws.
+  const koffi = createRequire(import.meta.url)('koffi') as Koffi
+  const openssl = bind(koffi)
   const macs = new Map<MacAlgorithm, Pointer>()
   for (const algorithm of Object.keys(macParameters) as MacAlgorithm[]) {
     const mac = openssl.macFetch(null, macParameters[algorithm].mac, null)
@@ -197,6 +204,6 @@ export function openSslCrypto(): CryptoProvider {
   return {
     name: 'openssl',
     createAead: (algorithm, direction, key) => new OpenSslAead(openssl, ciphersLost, { algorithm, direction, key }),
-    createMac: (algorithm, key) => new OpenSslMac(openssl, macsLost, { algorithm, key, mac: macs.get(algorithm)! }),
+    createMac: (algorithm, key) => new OpenSslMac(openssl, macsLost, { koffi, algorithm, key, mac: macs.get(algorithm)! }),
   }
 }
