@@ -6,8 +6,8 @@ const zeroBlock = Buffer.alloc(block)
 /** Doubles in GF(2^128) (RFC 4493 2.3). */
 function double(from: Buffer): Buffer {
   const to = Buffer.alloc(block)
-  for (let i = 0; i < block; i++) to[i] = (from[i]! << 1) | (i + 1 < block ? from[i + 1]! >> 7 : 0)
-  if (from[0]! & 0x80) to[block - 1]! ^= 0x87
+  for (let i = 0; i < block; i++) to[i] = (from[i] << 1) | (i + 1 < block ? from[i + 1] >> 7 : 0)
+  if (from[0] & 0x80) to[block - 1] ^= 0x87
   return to
 }
 
@@ -26,7 +26,7 @@ export function createCmac(key: Uint8Array): (bytes: Uint8Array) => Buffer {
     last.set(bytes.subarray(lastAt))
     if (lastLength < block) last[lastLength] = 0x80
     const mask = lastLength === block ? whole : partial
-    for (let i = 0; i < block; i++) last[i]! ^= mask[i]!
+    for (let i = 0; i < block; i++) last[i] ^= mask[i]
     const cipher = createCipheriv(`${mode}-cbc`, key, zeroBlock).setAutoPadding(false)
     if (lastAt > 0) cipher.update(bytes.subarray(0, lastAt))
     return cipher.update(last)

@@ -22,11 +22,11 @@ export function md4(message: Uint8Array): Buffer {
   for (let at = 0; at < padded.length; at += 64) {
     let [a, b, c, d] = state
     for (let round = 0; round < 3; round++) {
-      const { add, order, shifts } = md4Rounds[round]!
-      const f = md4Functions[round]!
+      const { add, order, shifts } = md4Rounds[round]
+      const f = md4Functions[round]
       for (let step = 0; step < 16; step++) {
-        const sum = (a + f(b, c, d) + padded.readUInt32LE(at + order[step]! * 4) + add) | 0
-        const shift = shifts[step % 4]!
+        const sum = (a + f(b, c, d) + padded.readUInt32LE(at + order[step] * 4) + add) | 0
+        const shift = shifts[step % 4]
         // Each step computes one register; then they change places.
         ;[a, b, c, d] = [d, (sum << shift) | (sum >>> (32 - shift)), b, c]
       }
@@ -34,7 +34,7 @@ export function md4(message: Uint8Array): Buffer {
     state = [(state[0] + a) | 0, (state[1] + b) | 0, (state[2] + c) | 0, (state[3] + d) | 0]
   }
   const digest = Buffer.allocUnsafe(16)
-  for (let i = 0; i < 4; i++) digest.writeInt32LE(state[i]! | 0, i * 4)
+  for (let i = 0; i < 4; i++) digest.writeInt32LE(state[i] | 0, i * 4)
   return digest
 }
 
@@ -49,8 +49,8 @@ export class Rc4 {
     const state = this.#state
     for (let i = 0; i < 256; i++) state[i] = i
     for (let i = 0, j = 0; i < 256; i++) {
-      j = (j + state[i]! + key[i % key.length]!) & 0xff
-      const swapped = state[i]!
+      j = (j + state[i] + key[i % key.length]) & 0xff
+      const swapped = state[i]
       state[i] = state[j]!
       state[j] = swapped
     }
@@ -62,12 +62,12 @@ export class Rc4 {
     const state = this.#state
     for (let at = 0; at < bytes.length; at++) {
       this.#i = (this.#i + 1) & 0xff
-      const x = state[this.#i]!
+      const x = state[this.#i]
       this.#j = (this.#j + x) & 0xff
-      const y = state[this.#j]!
+      const y = state[this.#j]
       state[this.#i] = y
       state[this.#j] = x
-      out[at] = bytes[at]! ^ state[(x + y) & 0xff]!
+      out[at] = bytes[at] ^ state[(x + y) & 0xff]
     }
     return out
   }

@@ -1,9 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { UsageError } from '@holdfast/wire'
 
-/** DialectRevision numbers (MS-SMB2 2.2.4). */
-export type Dialect = 0x0202 | 0x0210 | 0x0300 | 0x0302 | 0x0311
-
 /** The keys of a session (MS-SMB2 3.2.5.3.1, 3.3.5.5.3). */
 export interface SessionKeys {
   /** Signs both directions, 16 bytes. SMB 2.x: the session key itself. */
@@ -73,7 +70,8 @@ export function deriveKey(options: { key: Uint8Array; label: Uint8Array; context
  * const decrypts = createCipher({ algorithm: 'AES-128-GCM', key: keys.clientToServerKey! }) // in the server
  */
 export function deriveKeys(options: {
-  dialect: Dialect | number
+  /** DialectRevision (MS-SMB2 2.2.4), e.g. 0x0311. */
+  dialect: number
   sessionKey: Uint8Array
   preauthHash?: Uint8Array | undefined
   cipherKeyBits?: 128 | 256 | undefined

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import type koffiModule from 'koffi'
 import { tagLengthBytes } from './crypto.ts'
 import type { AeadAlgorithm, AeadContext, CryptoProvider, Direction, MacAlgorithm, MacContext } from './crypto.ts'
 
@@ -14,7 +15,7 @@ const ctrlSetTag = 0x11
 const paramUtf8String = 4
 const paramLengthBytes = 40
 
-type Koffi = typeof import('koffi')
+type Koffi = typeof koffiModule
 type Pointer = bigint
 type Memory = Buffer | Pointer | null
 

@@ -40,7 +40,7 @@ function clearSignature(message: Buffer): void {
 /** Looks at every byte, whatever the first ones say. */
 function equalTags(a: Buffer, b: Buffer): boolean {
   let difference = 0
-  for (let i = 0; i < tagLengthBytes; i++) difference |= a[i]! ^ b[i]!
+  for (let i = 0; i < tagLengthBytes; i++) difference |= a[i] ^ b[i]
   return difference === 0
 }
 
@@ -96,7 +96,7 @@ export function createSigner(options: { algorithm: SigningAlgorithm; key: Uint8A
     algorithm,
     sign(message, role) {
       if (message.length < headerLengthBytes) throw new UsageError('message_short', 'an SMB2 message begins with a 64-byte header')
-      message[flagsAt]! |= flagSigned
+      message[flagsAt] |= flagSigned
       clearSignature(message)
       computation.compute(message, role, computed)
       message.set(computed, signatureAt)

@@ -19,8 +19,8 @@ export const ntHash = (password: string): Buffer => md4(Buffer.from(password, 'u
 export function upperCase(text: string): string {
   let upper = ''
   for (let i = 0; i < text.length; i++) {
-    const mapped = text[i]!.toUpperCase()
-    upper += mapped.length === 1 ? mapped : text[i]!
+    const mapped = text[i].toUpperCase()
+    upper += mapped.length === 1 ? mapped : text[i]
   }
   return upper
 }

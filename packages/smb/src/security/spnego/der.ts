@@ -50,7 +50,7 @@ export class DerReader {
     if (bytes.length - start < 2) throw new MalformedError('der_short')
     if (bytes[start] !== tag) throw new MalformedError('der_tag')
     let contentAt = start + 2
-    let lengthBytes = bytes[start + 1]!
+    let lengthBytes = bytes[start + 1]
     if (lengthBytes >= 0x80) {
       // 0x80 would be the indefinite length; more than four bytes of length nobody needs.
       const lengthLength = lengthBytes & 0x7f

@@ -109,7 +109,7 @@ export class SpnegoServer {
   async #start(init: NegTokenInit): Promise<SpnegoStep> {
     const chosen = init.mechTypes.findIndex(oid => this.#mechanisms.some(mechanism => mechanism.oid === oid))
     if (chosen < 0) throw new AuthError('no_common_mechanism', authStatus.invalidParameter)
-    const oid = init.mechTypes[chosen]!
+    const oid = init.mechTypes[chosen]
     this.#mechanism = this.#mechanisms.find(mechanism => mechanism.oid === oid)!.create()
     this.#mechTypesDer = init.mechTypesDer
     this.#supportedMech = oid

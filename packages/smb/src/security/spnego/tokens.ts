@@ -88,8 +88,8 @@ function decodeResponse(reader: DerReader): NegTokenResp {
 
 function decodeState(explicit: Buffer): number {
   const value = new DerReader(explicit).read(derTag.enumerated)
-  if (value.length !== 1 || value[0]! > negState.requestMic) throw new MalformedError('spnego_token')
-  return value[0]!
+  if (value.length !== 1 || value[0] > negState.requestMic) throw new MalformedError('spnego_token')
+  return value[0]
 }
 
 /** MechTypeList: what the initiator proposes, and what mechListMIC is computed over. */
