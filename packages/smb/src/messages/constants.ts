@@ -21,6 +21,7 @@ export const Command = {
   queryInfo: 0x10,
   setInfo: 0x11,
   oplockBreak: 0x12,
+  serverToClientNotification: 0x13,
 } as const
 
 const commandNames = new Map<number, string>(Object.entries(Command).map(([name, code]) => [code, name]))
