@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import * as fc from 'fast-check'
+import { formatAddress, parseAddress } from './addresses.ts'
+import { type Flags, resolveConfig } from './config.ts'
+import { ConfigError } from './errors.ts'
+import { parseConfig } from './file.ts'
+import { nodeNameFrom, nodeNamePattern } from './names.ts'
+import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'
+import { fileJsonSchema } from './words.ts'
+
+let folder = ''
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'holdfast-config-'))
+  mkdirSync(join(folder, 'docs'))
+  mkdirSync(join(folder, 'etc', 'photos'), { recursive: true })
+})
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+const resolve = (flags: Flags) => resolveConfig(flags, { cwd: folder, hostname: 'my-machine.example.org' })
+
+function file(text: string): string {
+  const path = join(folder, 'etc', 'holdfast.yaml')
+  writeFileSync(path, text)
+  return path
+}
+
+/** The one line a person reads. */
+function refusal(flags: Flags): string {
+  try {
+    resolve(flags)
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error))
+    assert.equal(error.message.includes('\n'), false)
+    return error.message
+  }
+  return assert.fail('it was accepted')
+}
+
+describe('defaults, file, flags', () => {
+  test('nothing given: state beside the caller, no shares, signing required, named after the machine', () => {
+    assert.deepEqual(resolve({}), {
+      stateDir: join(folder, '.holdfast'),
+      shares: [],
+      users: [],
+      smb: [],
+      http: [],
+      nodeName: 'my-machine',
+      nodeNamed: false,
+      signing: 'required',
+      limits: { engine: {}, smb: {} },
+      logLevel: 'info',
+    })
+  })
+
+  test('a file says what flags say, in the same words; its paths are relative to it', () => {
+    const config = resolve({
+      config: file(`
+state: state
+share:
+  - photos=photos,read-only
+  - { name: docs, path: ../docs, options: [encrypt], comment: "Papers", users: [alice] }
+user: alice:secret:with:colons
+smb: ["127.0.0.1:0", "[::1]:4450"]
+http: :8081
+workers: 3
+node: FILES
+signing: enabled
+limit: { connections: 10, inboundBytes: 64MiB, credits: 512 }
+log-level: debug
+log-format: json
+`),
+    })
+    assert.deepEqual(config, {
+      stateDir: join(folder, 'etc', 'state'),
+      shares: [
+        { name: 'photos', path: join(folder, 'etc', 'photos'), readOnly: true, encrypt: false, comment: '' },
+        { name: 'docs', path: join(folder, 'docs'), readOnly: false, encrypt: true, comment: 'Papers', users: ['alice'] },
+      ],
+      users: [{ name: 'alice', password: 'secret:with:colons' }],
+      smb: [
+        { host: '127.0.0.1', port: 0 },
+        { host: '::1', port: 4450 },
+      ],
+      http: [{ host: '', port: 8081 }],
+      workers: 3,
+      nodeName: 'FILES',
+      nodeNamed: true,
+      signing: 'enabled',
+      limits: { engine: { connections: 10, inboundBytes: 64 * 2 ** 20 }, smb: { credits: 512 } },
+      logLevel: 'debug',
+      logFormat: 'json',
+    })
+  })
+
+  test('flags override the file, limits one by one; flag paths are relative to the caller', () => {
+    const config = resolve({
+      config: file('smb: 127.0.0.1:1\nworkers: 3\nlimit: {connections: 10, credits: 512}\nshare: photos=photos'),
+      smb: ['127.0.0.1:2'],
+      workers: '1',
+      limit: ['connections=20'],
+      share: ['docs=docs'],
+    })
+    assert.deepEqual(config.smb, [{ host: '127.0.0.1', port: 2 }])
+    assert.equal(config.workers, 1)
+    assert.deepEqual(config.limits, { engine: { connections: 20 }, smb: { credits: 512 } })
+    assert.deepEqual(
+      config.shares.map(share => share.path),
+      [join(folder, 'docs')],
+    )
+  })
+})
+
+describe('bad configuration: one line with key, value and what is allowed', () => {
+  for (const [flags, expected] of [
+    [{ smb: ['localhost:99999'] }, '--smb: "localhost:99999" is not allowed; allowed: ADDR:PORT'],
+    [{ workers: '0' }, '--workers: "0" is not allowed; allowed: a whole number from 1 to 64'],
+    [{ workers: 'many' }, '--workers: "many" is not allowed'],
+    [{ share: ['docs'] }, '--share: "docs" is not allowed; allowed: NAME=DIR[,option...]'],
+    [{ share: ['docs=docs,writable'] }, '"writable" is none of them'],
+    [{ share: ['IPC$=docs'] }, '--share: "IPC$" is not allowed'],
+    [{ share: ['docs=nowhere'] }, 'allowed: a folder that exists'],
+    [{ share: ['docs=docs', 'DOCS=docs'] }, '--share: "DOCS" is not allowed; allowed: each share name once'],
+    [{ signing: 'off' }, '--signing: "off" is not allowed; allowed: required or enabled'],
+    [{ 'log-level': 'loud' }, '--log-level: "loud" is not allowed; allowed: trace, debug'],
+    [{ limit: ['speed=9'] }, '--limit: "speed=9" is not allowed; allowed: NAME=VALUE with one of connections'],
+    [{ limit: ['connections=0'] }, '--limit: "connections=0" is not allowed; allowed: a whole number from 1 to 16384'],
+    [{ limit: ['connections'] }, '--limit: "connections" is not allowed'],
+    [{ node: 'a name that is much too long' }, '--node: "a name that is much too long" is not allowed'],
+    [{ config: 'nowhere.yaml' }, '--config: '],
+  ] as const) {
+    test(expected, () => assert.ok(refusal(flags).includes(expected), refusal(flags)))
+  }
+
+  for (const [text, expected] of [
+    ['smb: 99', 'smb in '],
+    ['smb: [127.0.0.1:1, nope:x]', 'smb[1] in '],
+    ['colour: red', 'there is no key "colour"; allowed: state, share'],
+    ['shares: docs=docs', 'there is no key "shares"; did you mean "share"?'],
+    ['share: [{ name: docs }]', 'share[0].path in '],
+    ['share: { name: docs, path: photos, size: 3 }', 'there is no key "share.size"'],
+    ['limit: { speed: 1 }', 'there is no key "limit.speed"'],
+    ['limit: { credits: 3 }', 'limit.credits in '],
+    ['- a', 'a mapping of state, share'],
+    ['smb: [', 'is not YAML in line 1'],
+    ['a: &a [b]\nc: [*a, *a]', 'is not YAML'],
+  ] as const) {
+    test(`${JSON.stringify(text)}: ${expected}`, () => assert.ok(refusal({ config: file(text) }).includes(expected), refusal({ config: file(text) })))
+  }
+
+  test('a password is never shown, wherever it is wrong', () => {
+    for (const user of ['alice', 'hunter2:', ':hunter2', 'al/ice:hunter2', `alice:${'hunter2'.repeat(50)}`]) {
+      assert.equal(refusal({ user: [user] }).includes('hunter2') && user !== 'hunter2:', false)
+      assert.ok(refusal({ user: [user] }).includes('allowed: NAME:PASSWORD'))
+    }
+    assert.equal(refusal({ config: file('user: { alice: hunter2 }') }).includes('hunter2'), false)
+  })
+})
+
+describe('what this version does not have is refused, not ignored', () => {
+  for (const flags of [
+    { volume: ['disk0=1GiB'] },
+    { admin: ['root:secret'] },
+    { iscsi: ['127.0.0.1:3260'] },
+    { rdma: ['127.0.0.1:5445'] },
+    { content: ['127.0.0.1:80'] },
+    { store: 'sqlite' },
+    { cluster: 'c1' },
+    { share: ['docs=docs,continuous-availability'] },
+    { share: ['docs=docs,read-only,scale-out'] },
+  ] as const) {
+    test(Object.entries(flags).join(' '), () => {
+      assert.match(refusal(flags), /not available yet/)
+      assert.equal(refusal(flags).includes('secret'), false)
+    })
+  }
+})
+
+test('the published JSON schema is the one of the words (holdfast config schema)', () => {
+  const published = JSON.parse(readFileSync(new URL('../../holdfast.schema.json', import.meta.url), 'utf8')) as object
+  assert.deepEqual(
+    published,
+    JSON.parse(JSON.stringify(fileJsonSchema())),
+    'npm run holdfast -- config schema > packages/holdfast/holdfast.schema.json',
+  )
+})
+
+test('any YAML is configuration or one line about what is wrong', () => {
+  const value = fc.jsonValue()
+  fc.assert(
+    fc.property(fc.dictionary(fc.constantFrom('smb', 'share', 'user', 'limit', 'workers', 'node', 'other'), value), record => {
+      try {
+        parseConfig(JSON.stringify(record), 'x.yaml')
+      } catch (error) {
+        assert.ok(error instanceof ConfigError, String(error))
+        assert.equal(error.message.includes('\n'), false)
+      }
+    }),
+  )
+})
+
+test('sizes and durations are read as people write them', () => {
+  assert.deepEqual(['512', '1KiB', '1.5GiB', '10GB', '1 MiB', '3kB'].map(parseSize), [512, 1024, 1.5 * 2 ** 30, 1e10, 2 ** 20, 3000])
+  assert.deepEqual(['', 'x', '-1', '1XB', '1e3', '99999999PB'].map(parseSize), [undefined, undefined, undefined, undefined, undefined, undefined])
+  assert.deepEqual(['250ms', '30s', '1.5m', '2h', '1d'].map(parseDuration), [250, 30_000, 90_000, 7_200_000, 86_400_000])
+  assert.equal(parseDuration('5'), undefined)
+  assert.deepEqual([0, 1023, 1536, 10 * 2 ** 20, 123.4 * 2 ** 30, 1023.6 * 1024].map(formatSize), [
+    '0 B',
+    '1023 B',
+    '1.50 KiB',
+    '10.0 MiB',
+    '123 GiB',
+    '1.00 MiB',
+  ])
+  assert.deepEqual([0, 65_000, 3_725_000].map(formatDuration), ['0:00', '1:05', '1:02:05'])
+})
+
+test('addresses', () => {
+  for (const [text, expected] of [
+    ['127.0.0.1:0', '127.0.0.1:0'],
+    ['127.0.0.1', '127.0.0.1:4450'],
+    ['[::1]:445', '[::1]:445'],
+    ['[::1]', '[::1]:4450'],
+    ['localhost:1', 'localhost:1'],
+    [':445', '[::]:445'],
+  ] as const) {
+    const address = parseAddress(text, 4450)
+    assert.equal(address && formatAddress(address), expected)
+  }
+  for (const text of ['', '::1:445', '1.2.3:4', '1.2.3.4.5', '256.1.1.1:1', '[zz]:1', 'a b:1', '127.0.0.1:65536', '[1.2.3.4]:5', 'x:']) {
+    assert.equal(parseAddress(text, 4450), undefined, text)
+  }
+})
+
+test('a node gets a NetBIOS name from whatever the machine is called', () => {
+  for (const name of ['files', 'a.b.c', 'UPPER_case!', '-x-', 'averyveryverylongname', '', '漢字'])
+    assert.match(nodeNameFrom(name), nodeNamePattern, name)
+})

@@ -1,0 +1,23 @@
+/** Names of shares, users and nodes: what is allowed in each. */
+
+/** MS-SRVS 2.2.4.22: up to 80 characters; IPC$ is the server's own. */
+export const shareNamePattern = /^(?![iI][pP][cC]\$$)(?=.*[^. ])[^"/\\[\]:|<>+=;,*?\u0000-\u001f\u007f]{1,80}$/
+export const shareNameAllowed = 'a name of up to 80 characters without " / \\ [ ] : | < > + = ; , * ? that is not IPC$'
+
+/** What Windows allows in an account's name, plus nothing that would break `NAME:PASSWORD` or a URL. */
+export const userNamePattern = /^(?=.*[^. ])[^"/\\[\]:;|=,+*?<>@%\u0000-\u001f\u007f]{1,64}$/
+export const userNameAllowed = 'a name of up to 64 characters without " / \\ [ ] : ; | = , + * ? < > @ %'
+
+/** A NetBIOS name (RFC 1001 14.1) that is a DNS label as well. */
+export const nodeNamePattern = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,13}[A-Za-z0-9])?$/
+export const nodeNameAllowed = 'a name of up to 15 letters, digits and hyphens'
+
+/** A name from whatever the machine is called. */
+export function nodeNameFrom(hostname: string): string {
+  const label = hostname
+    .split('.')[0]
+    .replaceAll(/[^A-Za-z0-9-]/g, '')
+    .slice(0, 15)
+    .replaceAll(/^-+|-+$/g, '')
+  return label === '' ? 'holdfast' : label
+}
