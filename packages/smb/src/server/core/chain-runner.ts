@@ -1,0 +1,121 @@
+/** Carries the requests of a frame out, one after the other (MS-SMB2 3.3.5.2.7). */
+import { Command } from '../../messages/constants.ts'
+import { headerOffset, headerSize } from '../../messages/header.ts'
+import { isNtError, NtStatus } from '../../messages/nt-status.ts'
+import type { Chain } from './chain.ts'
+import { execute, resolve } from './dispatch.ts'
+import { failureOf } from './errors.ts'
+import type { Outcome } from './handler-api.ts'
+import { movedAway, SmbRequest } from './request.ts'
+
+/** Runs what is left of the chain until its end, or until a handler makes it wait. */
+export function runChain(chain: Chain): void {
+  while (chain.nextOffset >= 0) {
+    const request = nextRequest(chain)
+    const outcome = begin(request)
+    if (typeof outcome !== 'number') {
+      wait(request, outcome)
+      return
+    }
+    if (outcome === movedAway) {
+      chain.abandon({ keepMessage: true })
+      return
+    }
+    if (chain.connection.isGone) break
+    if (request.asyncId !== 0) chain.connection.onAnswered(request)
+    complete(request, outcome)
+  }
+  if (chain.connection.isGone) chain.abandon({ keepMessage: false })
+  chain.flush(true)
+  chain.connection.chainDone()
+}
+
+function nextRequest(chain: Chain): SmbRequest {
+  const { bytes, connection, nextOffset: at } = chain
+  const next = bytes.readUInt32LE(at + headerOffset.nextCommand)
+  chain.nextOffset = next === 0 ? -1 : at + next
+  const isWhole = at === 0 && next === 0
+  const message = isWhole ? bytes : bytes.subarray(at, next === 0 ? bytes.length : at + next)
+  const request = new SmbRequest(chain, message, { multiCredit: connection.supportsMultiCredit, isLast: next === 0 })
+  if (chain.message.orphaned) request.asyncId = connection.restoredAsyncIds.get(request.messageId) ?? 0
+  return request
+}
+
+/** Never throws, never rejects: what goes wrong becomes a failure's status. */
+function begin(request: SmbRequest): Outcome | Promise<Outcome> {
+  const { chain, connection } = request
+  try {
+    const status = resolve(request, connection.server.table)
+    chain.isFirst = false
+    if (status !== NtStatus.SUCCESS) return request.fail(status)
+    const { session } = request
+    if (session !== undefined) session.lastConnection = connection
+    const outcome = execute(request)
+    return typeof outcome === 'number' ? outcome : outcome.catch((error: unknown) => explain(request, error))
+  } catch (error) {
+    return explain(request, error)
+  }
+}
+
+function explain(request: SmbRequest, error: unknown): Outcome {
+  const failure = failureOf(error)
+  if (!failure.expected) {
+    request.connection.server.log.error({ error, command: request.command, connection: request.connection.id }, 'a request failed unexpectedly')
+  }
+  return request.fail(failure.status, failure.data)
+}
+
+function wait(request: SmbRequest, outcome: Promise<Outcome>): void {
+  const { chain, connection } = request
+  connection.onRunning(request)
+  const done = (status: Outcome): void => {
+    connection.onAnswered(request)
+    if (status === movedAway) {
+      chain.abandon({ keepMessage: true })
+      return
+    }
+    if (connection.isGone) {
+      chain.abandon({ keepMessage: false })
+      connection.chainDone()
+      return
+    }
+    try {
+      complete(request, status)
+      runChain(chain)
+    } catch (error) {
+      connection.onBroken(error, chain)
+    }
+  }
+  // `begin` has made sure that it does not reject.
+  void outcome.then(done)
+}
+
+/** Writes the response. */
+function complete(request: SmbRequest, status: number): void {
+  const { chain, command, connection } = request
+  if (command === Command.create) {
+    if (isNtError(status)) {
+      chain.createStatus = status
+      chain.open = undefined
+    } else {
+      chain.createStatus = 0
+      chain.open = request.open
+    }
+  }
+  connection.counters.count(command, status)
+  if (command === Command.cancel) return
+  request.finish(status)
+}
+
+/** Splits a frame's worth of requests: every NextCommand leads to a whole header (3.3.5.2.7). False: the connection is to be closed. */
+export function isWellFormed(bytes: Buffer, requestsMax: number): boolean {
+  let at = 0
+  for (let count = 0; count < requestsMax; count++) {
+    if (bytes.length - at < headerSize || bytes.readUInt32LE(at) !== 0x424d53fe || bytes.readUInt16LE(at + 4) !== headerSize) return false
+    const next = bytes.readUInt32LE(at + headerOffset.nextCommand)
+    if (next === 0) return true
+    if (next % 8 !== 0 || next < headerSize || next > bytes.length - at - headerSize) return false
+    at += next
+  }
+  return false
+}

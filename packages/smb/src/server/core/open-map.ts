@@ -1,0 +1,86 @@
+/** Opens of a session by FileId (MS-SMB2 3.3.1.8 Session.OpenTable, 2.2.14.1). */
+import { randomInt } from 'node:crypto'
+import { StatusError } from './handler-api.ts'
+import type { OpenMap, ServerOpen } from './handler-api.ts'
+import { NtStatus } from '../../messages/nt-status.ts'
+
+interface Slot {
+  open: ServerOpen | undefined
+  /** High half of the volatile id; another one with each use of the slot, so that an old FileId does not name a new open. */
+  generation: number
+  persistentLow: number
+  persistentHigh: number
+}
+
+/**
+ * FileId.Volatile is {slot + 1, generation}: a lookup is an array index and three comparisons, without a BigInt.
+ * All ones and all zeros are never given out.
+ */
+export class SessionOpens implements OpenMap {
+  readonly #slots: Slot[] = []
+  readonly #free: number[] = []
+  readonly #opensMax: number
+  #size = 0
+  #generation: number
+
+  constructor(options: { readonly opensMax: number; readonly firstGeneration?: number }) {
+    this.#opensMax = options.opensMax
+    this.#generation = options.firstGeneration ?? randomInt(1, 0x7fffffff)
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  add<T extends ServerOpen>(open: T): T {
+    if (this.#size >= this.#opensMax) throw new StatusError(NtStatus.INSUFFICIENT_RESOURCES, 'too many opens in this session')
+    this.#generation = this.#generation >= 0x7ffffffe ? 1 : this.#generation + 1
+    const index = this.#free.pop() ?? this.#slots.length
+    const slot: Slot = {
+      open,
+      generation: this.#generation,
+      persistentLow: Number(open.persistentId & 0xffffffffn),
+      persistentHigh: Number((open.persistentId >> 32n) & 0xffffffffn),
+    }
+    this.#slots[index] = slot
+    this.#size += 1
+    open.volatileId = (BigInt(this.#generation) << 32n) | BigInt(index + 1)
+    return open
+  }
+
+  remove(open: ServerOpen): void {
+    const index = Number(open.volatileId & 0xffffffffn) - 1
+    const slot = this.#slots[index]
+    if (slot?.open !== open) return
+    slot.open = undefined
+    this.#size -= 1
+    this.#free.push(index)
+  }
+
+  /** True while the open can be found. */
+  has(open: ServerOpen): boolean {
+    return this.#slots[Number(open.volatileId & 0xffffffffn) - 1]?.open === open
+  }
+
+  at(bytes: Buffer, offset: number): ServerOpen | undefined {
+    const slot = this.#slots[bytes.readUInt32LE(offset + 8) - 1]
+    if (
+      slot === undefined ||
+      slot.generation !== bytes.readUInt32LE(offset + 12) ||
+      slot.persistentLow !== bytes.readUInt32LE(offset) ||
+      slot.persistentHigh !== bytes.readUInt32LE(offset + 4)
+    ) {
+      return undefined
+    }
+    return slot.open
+  }
+
+  writeFileId(open: ServerOpen, target: Buffer, offset: number): void {
+    target.writeBigUInt64LE(open.persistentId, offset)
+    target.writeBigUInt64LE(open.volatileId, offset + 8)
+  }
+
+  *values(): Iterable<ServerOpen> {
+    for (const slot of this.#slots) if (slot.open !== undefined) yield slot.open
+  }
+}

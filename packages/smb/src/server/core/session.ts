@@ -1,0 +1,203 @@
+/** An SMB2 session (MS-SMB2 3.3.1.8) and its channels (3.3.1.14). */
+import type { SessionKeys } from '../../security/key-derivation.ts'
+import { createCipher } from '../../security/encryption.ts'
+import type { AeadAlgorithm, Cipher } from '../../security/encryption.ts'
+import { createSigner } from '../../security/signing.ts'
+import type { Signer, SigningAlgorithm } from '../../security/signing.ts'
+import type { SmbConnection } from './connection.ts'
+import type { SessionContext, TokenUser, OpenCloseReason } from './handler-api.ts'
+import { SessionOpens } from './open-map.ts'
+import type { SmbServer } from './server.ts'
+import { nextSessionState } from './session-states.ts'
+import type { SessionEvent, SessionState } from './session-states.ts'
+import { Tree } from './tree.ts'
+import type { SessionSetupRun } from './session-setup.ts'
+
+/** A session's end on one connection. */
+export interface Channel {
+  readonly connection: SmbConnection
+  /** Undefined until its authentication has succeeded. */
+  signer: Signer | undefined
+  /** Kept for the checkpoint. */
+  signingKey: Buffer | undefined
+  /** The authentication under way on this channel. */
+  run: SessionSetupRun | undefined
+}
+
+/** What a session is made of after authentication, and restored from. */
+export interface SessionSecrets {
+  readonly keys: SessionKeys
+  readonly signingAlgorithm: SigningAlgorithm
+  readonly cipher: AeadAlgorithm | undefined
+}
+
+/** What survives a worker (structured-cloneable). */
+export interface SessionCheckpoint {
+  readonly id: number
+  readonly user: TokenUser
+  readonly dialect: number
+  readonly clientGuid: string
+  readonly signingRequired: boolean
+  readonly encryptData: boolean
+  readonly signingAlgorithm: SigningAlgorithm
+  readonly cipher: AeadAlgorithm | undefined
+  readonly signingKey: Uint8Array
+  readonly applicationKey: Uint8Array
+  readonly clientToServerKey: Uint8Array | undefined
+  readonly serverToClientKey: Uint8Array | undefined
+  /** Of the connection that the checkpoint belongs to. */
+  readonly channelSigningKey: Uint8Array
+  readonly expiresAtMs: number
+  readonly trees: readonly { readonly id: number; readonly share: string }[]
+}
+
+const nobody: TokenUser = Object.freeze({ name: '', domain: '', sid: 'S-1-0-0', groupSids: [], isAdministrator: false })
+
+export class Session implements SessionContext {
+  /** 32 bits: the worker's index in the highest 8, the rest random. */
+  readonly number: number
+  readonly id: bigint
+  readonly server: SmbServer
+  readonly dialect: number
+  readonly clientGuid: string
+  readonly opens: SessionOpens
+  readonly trees = new Map<number, Tree>()
+  readonly channels = new Map<SmbConnection, Channel>()
+  state: SessionState = 'in-progress'
+  user: TokenUser = nobody
+  signingRequired = false
+  /** Whatever comes must be encrypted (3.3.1.8 Session.EncryptData with RejectUnencryptedAccess). */
+  encryptData = false
+  signingAlgorithm: SigningAlgorithm = 'HMAC-SHA256'
+  cipherAlgorithm: AeadAlgorithm | undefined
+  keys: SessionKeys | undefined
+  /** With the session's own signing key: what a binding is signed with. */
+  signer: Signer | undefined
+  decryptor: Cipher | undefined
+  encryptor: Cipher | undefined
+  /** Milliseconds since 1970; Infinity: never. */
+  expiresAtMs = Infinity
+  /** The connection that the last request came on: where breaks are tried first. */
+  lastConnection: SmbConnection
+  #nextTreeId = 1
+
+  constructor(options: { number: number; server: SmbServer; connection: SmbConnection }) {
+    const { number, server, connection } = options
+    this.number = number
+    this.id = BigInt(number)
+    this.server = server
+    this.dialect = connection.dialect
+    this.clientGuid = connection.clientGuid
+    this.opens = new SessionOpens({ opensMax: server.settings.limits.opensPerSession })
+    this.lastConnection = connection
+  }
+
+  on(event: SessionEvent): void {
+    this.state = nextSessionState(this.state, event)
+  }
+
+  /** True once it has been authenticated for the first time. */
+  get isEstablished(): boolean {
+    return this.keys !== undefined
+  }
+
+  /** Gives the session its keys (3.3.5.5.3). */
+  establish(secrets: SessionSecrets): void {
+    this.keys = secrets.keys
+    this.signingAlgorithm = secrets.signingAlgorithm
+    this.cipherAlgorithm = secrets.cipher
+    this.signer = createSigner({ algorithm: secrets.signingAlgorithm, key: secrets.keys.signingKey })
+    if (secrets.cipher === undefined) return
+    this.decryptor = createCipher({ algorithm: secrets.cipher, key: secrets.keys.clientToServerKey! })
+    // Its nonces begin with random bytes, so a session that is restored on another worker does not repeat any.
+    this.encryptor = createCipher({ algorithm: secrets.cipher, key: secrets.keys.serverToClientKey! })
+  }
+
+  addChannel(connection: SmbConnection): Channel {
+    const channel: Channel = { connection, signer: undefined, signingKey: undefined, run: undefined }
+    this.channels.set(connection, channel)
+    return channel
+  }
+
+  /** The signature key of a channel is its own (3.3.5.5.3). */
+  establishChannel(channel: Channel, options: { algorithm: SigningAlgorithm; key: Buffer }): void {
+    channel.signer?.close()
+    channel.signer = createSigner(options)
+    channel.signingKey = options.key
+  }
+
+  addTree(create: (id: number) => Tree): Tree {
+    let id = this.#nextTreeId
+    while (this.trees.has(id)) id = id >= 0x7fffffff ? 1 : id + 1
+    this.#nextTreeId = id >= 0x7fffffff ? 1 : id + 1
+    const tree = create(id)
+    this.trees.set(id, tree)
+    return tree
+  }
+
+  /** Puts back what a checkpoint says. */
+  restoreTree(tree: Tree): void {
+    this.trees.set(tree.id, tree)
+    this.#nextTreeId = Math.max(this.#nextTreeId, tree.id + 1)
+  }
+
+  sendBreak(body: Uint8Array): boolean {
+    if (this.state === 'closed') return false
+    if (this.channels.has(this.lastConnection) && this.lastConnection.sendUnsolicited(body, this)) return true
+    for (const connection of this.channels.keys()) if (connection.sendUnsolicited(body, this)) return true
+    return false
+  }
+
+  /** Closes the opens of one tree, or all of them. */
+  async closeOpens(reason: OpenCloseReason, tree?: Tree): Promise<void> {
+    const waits: Promise<void>[] = []
+    for (const open of [...this.opens.values()]) {
+      if (tree !== undefined && open.tree !== tree) continue
+      this.opens.remove(open)
+      try {
+        const result = open.onGone(reason)
+        if (result instanceof Promise) waits.push(result)
+      } catch (error) {
+        this.server.log.error({ error, session: this.number }, 'an open could not be closed')
+      }
+    }
+    for (const result of await Promise.allSettled(waits)) {
+      if (result.status === 'rejected') this.server.log.error({ error: result.reason, session: this.number }, 'an open could not be closed')
+    }
+  }
+
+  checkpointFor(channel: Channel): SessionCheckpoint | undefined {
+    const { keys } = this
+    if (keys === undefined || channel.signingKey === undefined) return undefined
+    return {
+      id: this.number,
+      user: this.user,
+      dialect: this.dialect,
+      clientGuid: this.clientGuid,
+      signingRequired: this.signingRequired,
+      encryptData: this.encryptData,
+      signingAlgorithm: this.signingAlgorithm,
+      cipher: this.cipherAlgorithm,
+      signingKey: keys.signingKey,
+      applicationKey: keys.applicationKey,
+      clientToServerKey: keys.clientToServerKey,
+      serverToClientKey: keys.serverToClientKey,
+      channelSigningKey: channel.signingKey,
+      expiresAtMs: this.expiresAtMs,
+      trees: [...this.trees.values()].map(tree => ({ id: tree.id, share: tree.share.name })),
+    }
+  }
+
+  /** Tells the connection manager of every channel what a successor needs. */
+  checkpoint(): void {
+    for (const channel of this.channels.values()) channel.connection.link.checkpoint(`session/${this.number}`, this.checkpointFor(channel))
+  }
+
+  /** Frees native memory. */
+  dispose(): void {
+    this.signer?.close()
+    this.decryptor?.close()
+    this.encryptor?.close()
+    for (const channel of this.channels.values()) channel.signer?.close()
+  }
+}
