@@ -86,10 +86,10 @@ export async function fuzzDecoders(options: { seconds: number; random: Random; f
   const until = performance.now() + options.seconds * 1000
   const findings: string[] = []
   const total = { inputs: 0, accepted: 0 }
-  const alive = [...targets]
-  while (alive.length > 0 && performance.now() < until) {
-    for (const target of [...alive]) {
-      for (let count = 0; count < 200; count++) {
+  const dead = new Set<Target>()
+  while (dead.size < targets.length && performance.now() < until) {
+    for (const target of targets) {
+      for (let count = 0; count < 200 && !dead.has(target); count++) {
         const input = makeInput(target, random)
         const original = Buffer.from(input)
         total.inputs++
@@ -99,8 +99,7 @@ export async function fuzzDecoders(options: { seconds: number; random: Random; f
         const file = join(options.findings, `${target.name.replaceAll(/[^\w.-]/g, '_')}.bin`)
         writeFileSync(file, original)
         findings.push(`${target.name} ${what} (input in ${file})`)
-        alive.splice(alive.indexOf(target), 1)
-        break
+        dead.add(target)
       }
     }
   }

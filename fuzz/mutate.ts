@@ -52,7 +52,7 @@ export const byteMutations: readonly Mutation[] = [
   },
   function fillRange(message, random) {
     const from = random.below(message.length)
-    message.fill(random.pick([0, 0xff, 0x41, random.bits() & 0xff]), from, from + 1 + random.below(32))
+    message.subarray(from, from + 1 + random.below(32)).fill(random.pick([0, 0xff, 0x41, random.bits() & 0xff]))
     return message
   },
   function overwrite(message, random) {

@@ -12,7 +12,8 @@ import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
-import { encodeRecord, FrameCutter } from './capture.ts'
+import { FrameCutter } from '../testing/peers/frames.ts'
+import { encodeRecord } from './capture.ts'
 
 const { values: options, positionals: command } = parseArgs({
   allowPositionals: true,

@@ -1,10 +1,10 @@
 /** Plays a recorded conversation to a live server: ids are those of the live session, what else the messages say may be changed. */
-import { frameOf } from './capture.ts'
+import { frameOf } from '../testing/peers/frames.ts'
 import type { CapturedMessage, Conversation } from './capture.ts'
 import { mutate, splice } from './mutate.ts'
 import type { Random } from './random.ts'
-import { command, headerAt, RawSession } from './session.ts'
-import type { SessionOptions } from './session.ts'
+import { command, headerAt, RawSession } from '../testing/peers/raw-session.ts'
+import type { SessionOptions } from '../testing/peers/raw-session.ts'
 
 const headerBytes = 64
 const flagResponse = 1
@@ -127,11 +127,7 @@ export async function replayInSession(
 ): Promise<ReplayOutcome> {
   const { random, wildness } = options
   const { fileIds, treeIds } = recordedIds(conversation.messages)
-  const skipped: ReadonlySet<number> = new Set([command.negotiate, command.sessionSetup])
-  const requests = conversation.messages.filter(
-    ({ fromClient, bytes }) =>
-      fromClient && bytes[0] === 0xfe && bytes.length >= headerBytes + 2 && !skipped.has(bytes.readUInt16LE(headerAt.command)),
-  )
+  const requests = conversation.messages.filter(({ fromClient, bytes }) => fromClient && belongsToReplay(bytes))
   const translation = new Translation()
   await using session = await RawSession.login(options)
   let sent = 0

@@ -9,7 +9,7 @@ import type { Server } from '../testing/peers/server.ts'
 import { encodeRecord, readCorpus } from './capture.ts'
 import type { Random } from './random.ts'
 import { replayInSession, replayRaw, wild } from './replay.ts'
-import { RawSession } from './session.ts'
+import { RawSession } from '../testing/peers/raw-session.ts'
 
 /** How long, how hard, and where findings go. */
 export interface ServerFuzzOptions {

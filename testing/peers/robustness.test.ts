@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { randomContent, temporaryFolder } from './folder.ts'
 import type { TemporaryFolder } from './folder.ts'
+import { frameOf } from './frames.ts'
 import { missing } from './packages.ts'
 import { alice, startServer } from './server.ts'
 import type { Server } from './server.ts'
@@ -18,25 +19,18 @@ const mebibyte = 1024 * 1024
 /** What smbclient prints when its TCP connection is gone. */
 const connectionLost = /NT_STATUS_(CONNECTION_\w+|END_OF_FILE|IO_TIMEOUT|PIPE_BROKEN|NETWORK_NAME_DELETED)/
 
-/** A frame of direct TCP transport: a zero byte, three bytes of length, the message (MS-SMB2 2.1). */
-function frame(message: Buffer): Buffer {
-  const header = Buffer.alloc(4)
-  header.writeUInt32BE(message.length)
-  return Buffer.concat([header, message])
-}
-
 const smb2Header = Buffer.from([0xfe, 0x53, 0x4d, 0x42, 64, 0])
 /** What no client sends, each enough to lose the connection. */
 const garbage: Readonly<Record<string, () => Buffer>> = {
   'random bytes': () => Buffer.concat([Buffer.from([0xff]), randomBytes(4095)]),
   'an HTTP request': () => Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'),
   'a length beyond all limits': () => Buffer.from([0, 0xff, 0xff, 0xff, 1, 2, 3, 4]),
-  'a frame of random bytes': () => frame(randomBytes(300)),
-  'an empty frame': () => frame(Buffer.alloc(0)),
-  'half a header': () => frame(smb2Header),
-  'a header without a body': () => frame(Buffer.concat([smb2Header, Buffer.alloc(58)])),
-  'an encrypted message of no session': () => frame(Buffer.concat([Buffer.from([0xfd, 0x53, 0x4d, 0x42]), randomBytes(200)])),
-  'a compressed message nobody agreed on': () => frame(Buffer.concat([Buffer.from([0xfc, 0x53, 0x4d, 0x42]), randomBytes(200)])),
+  'a frame of random bytes': () => frameOf(randomBytes(300)),
+  'an empty frame': () => frameOf(Buffer.alloc(0)),
+  'half a header': () => frameOf(smb2Header),
+  'a header without a body': () => frameOf(Buffer.concat([smb2Header, Buffer.alloc(58)])),
+  'an encrypted message of no session': () => frameOf(Buffer.concat([Buffer.from([0xfd, 0x53, 0x4d, 0x42]), randomBytes(200)])),
+  'a compressed message nobody agreed on': () => frameOf(Buffer.concat([Buffer.from([0xfc, 0x53, 0x4d, 0x42]), randomBytes(200)])),
 }
 
 describe('robustness', { skip: missing('smbclient') }, () => {

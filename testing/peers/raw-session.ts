@@ -9,7 +9,7 @@ import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { createSigner, deriveKeys, ntlmClientMechanism, SpnegoClient } from '@holdfast/smb/security'
 import type { Signer } from '@holdfast/smb/security'
-import { FrameCutter, frameOf } from './capture.ts'
+import { FrameCutter, frameOf } from './frames.ts'
 
 /** Where to connect to, and as whom. */
 export interface SessionOptions {
