@@ -72,17 +72,17 @@ const objectTypePresent = 1
 const inheritedObjectTypePresent = 2
 
 type Layout = 'simple' | 'object' | 'opaque'
-const layouts: readonly Layout[] = [
-  ...['simple', 'simple', 'simple', 'simple', 'opaque', 'object', 'object', 'object', 'object', 'simple', 'simple'],
-  ...['object', 'object', 'simple', 'simple', 'object', 'object', 'simple', 'simple', 'simple'],
-] as readonly Layout[]
+const layouts: readonly Layout[] = Object.values(aceType).map(type => {
+  if (type === aceType.accessAllowedCompound) return 'opaque'
+  return [0x05, 0x06, 0x07, 0x08, 0x0b, 0x0c, 0x0f, 0x10].includes(type) ? 'object' : 'simple'
+})
 
 /** Is the layout "ACE header, mask, flags, up to two GUIDs, SID" (MS-DTYP 2.4.4.3)? */
 export function isObjectAce(type: number): boolean {
   return layouts[type] === 'object'
 }
 
-/** Makes an ACCESS_ALLOWED or ACCESS_DENIED entry. */
+/** Makes an ACCESS_ALLOWED entry. */
 export function allow(sid: Sid, mask: number, flags = 0): Ace {
   return { type: aceType.accessAllowed, flags, mask: mask >>> 0, sid }
 }

@@ -192,9 +192,16 @@ export const fileQueryRows: ReadonlyMap<number, Row> = new Map<number, Row>([
       layouts.PipeLocalInformation,
       // A message-type pipe (1), full duplex (2), connected (3), seen from the client's end (0).
       ({ pipe }) => ({
-        ...{ type: 1, configuration: 2, maximumInstances: 0xffff_ffff, currentInstances: 1 },
-        ...{ inboundQuota: 4096, readDataAvailable: pipe?.readDataAvailable ?? 0, outboundQuota: 4096, writeQuotaAvailable: 4096 },
-        ...{ state: 3, end: 0 },
+        type: 1,
+        configuration: 2,
+        maximumInstances: 0xffff_ffff,
+        currentInstances: 1,
+        inboundQuota: 4096,
+        readDataAvailable: pipe?.readDataAvailable ?? 0,
+        outboundQuota: 4096,
+        writeQuotaAvailable: 4096,
+        state: 3,
+        end: 0,
       }),
       { access: readAttributes, needs: [] },
     ),
@@ -206,7 +213,11 @@ export const fileQueryRows: ReadonlyMap<number, Row> = new Map<number, Row>([
   [
     FileClass.compression,
     fixedRow(layouts.CompressionInformation, query => ({
-      ...{ compressedBytes: sizes(query).sizeBytes, format: 0, unitShift: 0, chunkShift: 0, clusterShift: 0 },
+      compressedBytes: sizes(query).sizeBytes,
+      format: 0,
+      unitShift: 0,
+      chunkShift: 0,
+      clusterShift: 0,
     })),
   ],
   [FileClass.reparsePoint, fixedRow(layouts.ReparsePointInformation, ({ info }) => ({ id: info.id, reparseTag: info.reparseTag }))],
@@ -245,8 +256,12 @@ export const fileQueryRows: ReadonlyMap<number, Row> = new Map<number, Row>([
     fixedRow(
       layouts.StatInformation,
       query => ({
-        ...{ id: query.info.id, ...basic(query), ...sizes(query), reparseTag: query.info.reparseTag },
-        ...{ links: standard(query).links, effectiveAccess: query.grantedAccess },
+        id: query.info.id,
+        ...basic(query),
+        ...sizes(query),
+        reparseTag: query.info.reparseTag,
+        links: standard(query).links,
+        effectiveAccess: query.grantedAccess,
       }),
       { access: readAttributes },
     ),

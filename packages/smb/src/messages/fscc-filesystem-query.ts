@@ -25,7 +25,12 @@ function row<S extends Struct<unknown, never>>(layout: S, value: (query: FileSys
   const encode = layout.encode as (value: Input<S>, into: Buffer, at: number) => number
   const encodedLength = layout.encodedLength as (value: Input<S>) => number
   return Object.freeze({
-    ...{ name: layout.name, minBytes, access: 0, needs: ['volume'] as const, dialect: 0, overflow: 'cut' as const },
+    name: layout.name,
+    minBytes,
+    access: 0,
+    needs: ['volume'] as const,
+    dialect: 0,
+    overflow: 'cut' as const,
     lengthBytes: (query: FileSystemQuery) => encodedLength(value(query)),
     write: (query: FileSystemQuery, target: Buffer, at: number) => encode(value(query), target, at),
   })
@@ -70,8 +75,12 @@ export const fileSystemQueryRows: ReadonlyMap<number, Row> = new Map<number, Row
   [
     FileSystemClass.control,
     row(ControlInformation, () => ({
-      ...{ freeSpaceStartFiltering: 0n, freeSpaceThreshold: 0n, freeSpaceStopFiltering: 0n },
-      ...{ defaultQuotaThreshold: noLimit, defaultQuotaLimit: noLimit, flags: 0 },
+      freeSpaceStartFiltering: 0n,
+      freeSpaceThreshold: 0n,
+      freeSpaceStopFiltering: 0n,
+      defaultQuotaThreshold: noLimit,
+      defaultQuotaLimit: noLimit,
+      flags: 0,
     })),
   ],
   [

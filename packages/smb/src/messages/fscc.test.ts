@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { FileInfo } from '@holdfast/storage'
 import { MalformedError, toHex } from '@holdfast/wire'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { FileClass, FileSystemClass } from './fscc-classes.ts'
 import { decodeDirectory, directoryLayouts, DirectoryWriter, wireAttributes } from './fscc-directory.ts'
 import { decodeEaList, decodeGetEaList, eaListLengthBytes, encodeEaList, encodeGetEaList } from './fscc-ea.ts'
@@ -140,8 +140,20 @@ test('FileStandardInformation and FileNetworkOpenInformation on the wire (MS-FSC
   assert.equal(
     toHex(ask(FileClass.networkOpen).bytes),
     [
-      ...['01000000', '0000d001', '02000000', '0000d001', '03000000', '0000d001', '04000000', '0000d001'],
-      ...['0000062a', '01000000', '00f2052a', '01000000', '20000000', '00000000'],
+      '01000000',
+      '0000d001',
+      '02000000',
+      '0000d001',
+      '03000000',
+      '0000d001',
+      '04000000',
+      '0000d001',
+      '0000062a',
+      '01000000',
+      '00f2052a',
+      '01000000',
+      '20000000',
+      '00000000',
     ].join(' '),
   )
 })
@@ -269,9 +281,30 @@ test('a FileBothDirectoryInformation entry on the wire (MS-FSCC 2.4.8)', () => {
   assert.equal(
     toHex(target),
     [
-      ...['00000000', '03000000', '01000000', '0000d001', '02000000', '0000d001', '03000000', '0000d001', '04000000', '0000d001'],
-      ...['01000000', '00000000', '00100000', '00000000', '20000000', '02000000', '1f000000', '00000000', '00000000', '00000000'],
-      ...['00000000', '00000000', '00000000', '00006100'],
+      '00000000',
+      '03000000',
+      '01000000',
+      '0000d001',
+      '02000000',
+      '0000d001',
+      '03000000',
+      '0000d001',
+      '04000000',
+      '0000d001',
+      '01000000',
+      '00000000',
+      '00100000',
+      '00000000',
+      '20000000',
+      '02000000',
+      '1f000000',
+      '00000000',
+      '00000000',
+      '00000000',
+      '00000000',
+      '00000000',
+      '00000000',
+      '00006100',
     ].join(' '),
   )
 })
@@ -375,7 +408,12 @@ test('arbitrary bytes make nothing but MalformedError', () => {
   const decoders: readonly ((bytes: Buffer) => unknown)[] = [
     ...settable.map(row => (bytes: Buffer) => row.decode(bytes)),
     ...[...directoryLayouts.values()].map(layout => (bytes: Buffer) => decodeDirectory(layout, bytes)),
-    ...[decodeEaList, decodeGetEaList, decodeStreamList, decodeNotifyList, decodeQuotas, decodeQuotaSids],
+    decodeEaList,
+    decodeGetEaList,
+    decodeStreamList,
+    decodeNotifyList,
+    decodeQuotas,
+    decodeQuotaSids,
   ]
   const chainy = fc.array(fc.constantFrom(0, 0, 0, 1, 4, 8, 16, 64, 104, 255), { maxLength: 240 }).map(bytes => Uint8Array.from(bytes))
   fc.assert(

@@ -7,8 +7,12 @@ import { isShortName, listedShortName, looksGenerated, shortNameOf, ShortNames }
 import { sameName, upcaseName } from './upcase.ts'
 import { parseCreateName, parseRenameTarget, wirePath } from './wire-name.ts'
 
-const ok = (path: string, stream: string = '', streamType: 'data' | 'index' | undefined = undefined, mustBeFolder: boolean = false) => ({
-  ...{ status: NtStatus.SUCCESS, path, stream, streamType, mustBeFolder },
+const ok = (path: string, stream: string = '', streamType?: 'data' | 'index', mustBeFolder: boolean = false) => ({
+  status: NtStatus.SUCCESS,
+  path,
+  stream,
+  streamType,
+  mustBeFolder,
 })
 
 test('names of CREATE become paths and streams (MS-FSCC 2.1.5)', () => {
@@ -36,9 +40,37 @@ test('names of CREATE become paths and streams (MS-FSCC 2.1.5)', () => {
 test('names that are none: OBJECT_NAME_INVALID, with a leading backslash INVALID_PARAMETER (MS-SMB2 3.3.5.9)', () => {
   for (const name of ['\\', '\\a', '\\\\server\\share']) assert.equal(parseCreateName(name).status, NtStatus.INVALID_PARAMETER)
   const wrong = [
-    ...['a\\\\b', 'a\\\\', '.', '..', 'a\\..\\b', '..\\a', 'a/b', 'a*', 'a?', 'a"', 'a<', 'a>', 'a|', 'a\0', 'a\x1f', 'x'.repeat(256)],
-    ...['b:', 'b:s:', 'b::', 'b:s:$FOO', 'b:s:?D*a', 'b:a:b:$DATA', 'b:s/t', 'b:s\\t', 'a:s\\b', 'b:s\\', 'b:s:$INDEX_ALLOCATION', 'stream*:s:$DATA'],
-    ...['a\\:s', `b:${'s'.repeat(256)}`, 'a\\'.repeat(16_400)],
+    'a\\\\b',
+    'a\\\\',
+    '.',
+    '..',
+    'a\\..\\b',
+    '..\\a',
+    'a/b',
+    'a*',
+    'a?',
+    'a"',
+    'a<',
+    'a>',
+    'a|',
+    'a\0',
+    'a\x1f',
+    'x'.repeat(256),
+    'b:',
+    'b:s:',
+    'b::',
+    'b:s:$FOO',
+    'b:s:?D*a',
+    'b:a:b:$DATA',
+    'b:s/t',
+    'b:s\\t',
+    'a:s\\b',
+    'b:s\\',
+    'b:s:$INDEX_ALLOCATION',
+    'stream*:s:$DATA',
+    'a\\:s',
+    `b:${'s'.repeat(256)}`,
+    'a\\'.repeat(16_400),
   ]
   for (const name of wrong) assert.equal(parseCreateName(name).status, NtStatus.OBJECT_NAME_INVALID, JSON.stringify(name).slice(0, 40))
 })
@@ -111,7 +143,10 @@ test('ordinary patterns match as the regular expressions they stand for', () => 
   const pattern = fc.array(fc.constantFrom('a', 'b', '.', '*', '?'), { minLength: 1, maxLength: 6 }).map(parts => parts.join(''))
   fc.assert(
     fc.property(pattern, text, (wild, name) => {
-      const source = [...wild].map(part => ({ '*': '.*', '?': '.', '.': '\\.' })[part] ?? part).join('')
+      const source = wild
+        .split('')
+        .map(part => ({ '*': '.*', '?': '.', '.': '\\.' })[part] ?? part)
+        .join('')
       assert.equal(compilePattern(wild).matches(name), new RegExp(`^${source}$`, 'is').test(name))
     }),
     { numRuns: 1000 },
