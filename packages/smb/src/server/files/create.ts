@@ -1,0 +1,354 @@
+/** CREATE (MS-SMB2 3.3.5.9, MS-FSA 2.1.5.1). */
+import { FsError } from '@holdfast/storage'
+import type { FileHandle, FileInfo } from '@holdfast/storage'
+import { access, mapGenericAccess } from '../../messages/fscc-access-mask.ts'
+import { CreateAction, CreateDisposition, CreateOptions, FileAttribute } from '../../messages/constants.ts'
+import { NtStatus } from '../../messages/nt-status.ts'
+import { accessToCreate, dependsOnParent, dispositionAccess, effectiveAccess, grantAccess, grantAccessOnCreate, mayAssignOwner } from '../access/index.ts'
+import type { AccessResult, Token } from '../access/index.ts'
+import { StatusError } from '../core/handler-api.ts'
+import type { Outcome, RequestContext } from '../core/handler-api.ts'
+import { notifyFilters } from '../opens/index.ts'
+import type { OpenGrant, OpenResult } from '../opens/index.ts'
+import { readCreateRequest } from './create-request.ts'
+import type { CreatePlan } from './create-request.ts'
+import { replyCreated } from './create-reply.ts'
+import { createPipe } from './create-pipe.ts'
+import { FileOpen } from './file-open.ts'
+import { publishCreation, publishModification, splitPath } from './notices.ts'
+import { isPromise, settled, statusOf } from './opened.ts'
+import { filesOf } from './share-files.ts'
+import type { ShareFiles } from './share-files.ts'
+import { decodeSecurityDescriptor } from '../../messages/security-descriptor.ts'
+
+/** Somebody else may create or remove the file between our steps; after this often the client shall try again. */
+const attempts = 10
+
+/** How an open came about, for the response. */
+export interface Created {
+  readonly open: FileOpen
+  readonly action: number
+  readonly info: FileInfo
+  /** Rights of the user on the file, for the MxAc context. */
+  readonly maximal: number
+}
+
+export async function create(request: RequestContext): Promise<Outcome> {
+  if (request.tree.share.type === 'pipe') return createPipe(request)
+  const files = filesOf(request.tree)
+  const plan = readCreateRequest(request, files)
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const created = (await openExisting(request, files, plan)) ?? (await createNew(request, files, plan))
+    if (created !== undefined) return replyCreated(request, plan, created)
+  }
+  throw new StatusError(NtStatus.SHARING_VIOLATION, 'the file kept changing')
+}
+
+const readingRights = access.readData | access.execute | access.readEa
+const writingRights = access.writeData | access.appendData
+
+function fsAccess(plan: CreatePlan): { read: boolean; write: boolean; noFollow: boolean; writeThrough: boolean } {
+  const desired = mapGenericAccess(plan.desiredAccess)
+  const all = (desired & access.maximumAllowed) !== 0
+  return {
+    read: all || (desired & readingRights) !== 0,
+    write: !plan.readOnlyShare && (all || (desired & writingRights) !== 0 || dispositionAccess(plan.disposition) !== 0),
+    noFollow: (plan.options & CreateOptions.openReparsePoint) !== 0,
+    writeThrough: plan.writeThrough,
+  }
+}
+
+/** Opens by name; undefined where there is nothing. With "maximum allowed" a file we may only read is opened for that. */
+async function tryOpen(files: ShareFiles, plan: CreatePlan): Promise<FileHandle | undefined> {
+  const how = fsAccess(plan)
+  try {
+    const handle = files.fileSystem.open(plan.path, plan.stream, how)
+    return isPromise(handle) ? await handle : handle
+  } catch (error) {
+    if (!(error instanceof FsError)) throw error
+    if (error.code === 'not-found') return undefined
+    const mayRetry = how.write && (plan.desiredAccess & access.maximumAllowed) !== 0 && (error.code === 'access-denied' || error.code === 'read-only')
+    if (mayRetry) return await files.fileSystem.open(plan.path, plan.stream, { ...how, write: false })
+    throw error
+  }
+}
+
+/** Undefined where nothing exists and the caller shall create it. */
+async function openExisting(request: RequestContext, files: ShareFiles, plan: CreatePlan): Promise<Created | undefined> {
+  const handle = await tryOpen(files, plan)
+  if (handle === undefined) {
+    if (plan.disposition === CreateDisposition.open || plan.disposition === CreateDisposition.overwrite) {
+      throw new StatusError(NtStatus.OBJECT_NAME_NOT_FOUND)
+    }
+    return undefined
+  }
+  let kept = false
+  try {
+    const info = await handle.info()
+    checkKind(plan, info)
+    if (plan.disposition === CreateDisposition.create) throw new StatusError(NtStatus.OBJECT_NAME_COLLISION)
+    const rights = await rightsOn(files, plan, handle, plan.token)
+    const granted = grantExisting(plan, info, rights)
+    const overwrite = dispositionAccess(plan.disposition) !== 0
+    if (overwrite) checkOverwrite(plan, info)
+    const path = joinPath(splitPath(plan.path).folder, plan.stream === '' ? info.name : splitPath(plan.path).name)
+    const grant = await arbitrate(request, files, plan, { info, path, access: granted, overwrite, created: false })
+    if (grant === undefined) return undefined
+    const open = addOpen(request, files, plan, { handle, grant, isFolder: info.isFolder, access: granted })
+    kept = true
+    const maximal = rights.effective | (rights.parentEffective === undefined ? 0 : rights.fromParent)
+    if (!overwrite) return { open, action: CreateAction.opened, info, maximal }
+    await replaceContent(plan, open)
+    const action = plan.disposition === CreateDisposition.supersede ? CreateAction.superseded : CreateAction.overwritten
+    return { open, action, info: await handle.info(), maximal }
+  } finally {
+    if (!kept) await handle.close()
+  }
+}
+
+function joinPath(folder: string, name: string): string {
+  return folder === '' ? name : `${folder}/${name}`
+}
+
+function checkKind(plan: CreatePlan, info: FileInfo): void {
+  if (info.isFolder && plan.stream === '') {
+    if ((plan.options & CreateOptions.nonDirectoryFile) !== 0) throw new StatusError(NtStatus.FILE_IS_A_DIRECTORY)
+    if (plan.streamOfFolder) throw new StatusError(NtStatus.FILE_IS_A_DIRECTORY)
+    const { disposition } = plan
+    const replaces = disposition === CreateDisposition.overwrite || disposition === CreateDisposition.overwriteIf || disposition === CreateDisposition.supersede
+    if (replaces) throw new StatusError((plan.options & CreateOptions.directoryFile) !== 0 ? NtStatus.INVALID_PARAMETER : NtStatus.FILE_IS_A_DIRECTORY)
+  } else if ((plan.options & CreateOptions.directoryFile) !== 0) {
+    throw new StatusError(plan.disposition === CreateDisposition.create ? NtStatus.OBJECT_NAME_COLLISION : NtStatus.NOT_A_DIRECTORY)
+  }
+}
+
+interface Rights {
+  readonly effective: number
+  /** Known only where the decision needs it. */
+  readonly parentEffective: number | undefined
+  readonly fromParent: number
+}
+
+async function rightsOn(files: ShareFiles, plan: CreatePlan, handle: FileHandle, token: Token): Promise<Rights> {
+  const stored = handle.security()
+  const descriptor = files.descriptor(isPromise(stored) ? await stored : stored)
+  const effective = effectiveAccess({ descriptor, token, backupIntent: (plan.options & CreateOptions.openForBackupIntent) !== 0 })
+  const wanted = plan.desiredAccess | (plan.contexts.maximalAccess ? access.maximumAllowed : 0)
+  if (plan.path === '' || !dependsOnParent(wanted, effective)) return { effective, parentEffective: undefined, fromParent: 0 }
+  const parentEffective = effectiveAccess({ descriptor: await parentDescriptor(files, plan.path), token })
+  const { deleteChild, listDirectory } = access
+  const fromParent = ((parentEffective & deleteChild) === 0 ? 0 : access.delete) | ((parentEffective & listDirectory) === 0 ? 0 : access.readAttributes)
+  return { effective, parentEffective, fromParent }
+}
+
+async function parentDescriptor(files: ShareFiles, path: string): Promise<ReturnType<ShareFiles['descriptor']>> {
+  const handle = await openParent(files, path)
+  try {
+    const stored = handle.security()
+    return files.descriptor(isPromise(stored) ? await stored : stored)
+  } finally {
+    await handle.close()
+  }
+}
+
+async function openParent(files: ShareFiles, path: string): Promise<FileHandle> {
+  try {
+    const handle = await files.fileSystem.open(splitPath(path).folder, '', { read: false, write: false })
+    if (handle.isFolder) return handle
+    await handle.close()
+    throw new StatusError(NtStatus.OBJECT_PATH_NOT_FOUND)
+  } catch (error) {
+    if (error instanceof FsError && error.code === 'not-found') throw new StatusError(NtStatus.OBJECT_PATH_NOT_FOUND)
+    throw error
+  }
+}
+
+function granted(result: AccessResult): number {
+  if (result.granted !== undefined) return result.granted
+  throw new StatusError(result.denied === 'privilege-not-held' ? NtStatus.PRIVILEGE_NOT_HELD : NtStatus.ACCESS_DENIED)
+}
+
+function grantExisting(plan: CreatePlan, info: FileInfo, rights: Rights): number {
+  const readOnlyFile = !info.isFolder && (info.attributes & FileAttribute.readonly) !== 0
+  const mask = granted(
+    grantAccess({
+      desired: plan.desiredAccess,
+      required: dispositionAccess(plan.disposition),
+      effective: rights.effective,
+      parentEffective: rights.parentEffective ?? 0,
+      limit: plan.limit,
+      readOnlyFile,
+      token: plan.token,
+    }),
+  )
+  if ((plan.options & CreateOptions.deleteOnClose) !== 0) {
+    if ((info.attributes & FileAttribute.readonly) !== 0) throw new StatusError(NtStatus.CANNOT_DELETE)
+    if ((mask & access.delete) === 0) throw new StatusError(NtStatus.ACCESS_DENIED)
+    if (plan.path === '') throw new StatusError(NtStatus.CANNOT_DELETE)
+  }
+  return mask
+}
+
+/** A hidden or system file is replaced only by one that says it is one, too (MS-FSA 2.1.5.1.2). */
+function checkOverwrite(plan: CreatePlan, info: FileInfo): void {
+  const special = FileAttribute.hidden | FileAttribute.system
+  if (plan.stream === '' && (info.attributes & special & ~plan.attributes) !== 0) throw new StatusError(NtStatus.ACCESS_DENIED)
+  if ((info.attributes & FileAttribute.readonly) !== 0) throw new StatusError(NtStatus.ACCESS_DENIED)
+}
+
+interface Arbitration {
+  readonly info: FileInfo
+  readonly path: string
+  readonly access: number
+  readonly overwrite: boolean
+  readonly created: boolean
+}
+
+/** Asks the open table; undefined when the file has gone meanwhile and the whole shall be tried again. */
+async function arbitrate(request: RequestContext, files: ShareFiles, plan: CreatePlan, what: Arbitration): Promise<OpenGrant | undefined> {
+  const answer = files.opens.open({
+    volumeId: what.info.volumeId,
+    fileId: what.info.id,
+    path: what.path,
+    stream: plan.stream,
+    isFolder: what.info.isFolder,
+    access: what.access,
+    shareAccess: plan.shareAccess,
+    overwrite: what.overwrite,
+    created: what.created,
+    deleteOnClose: (plan.options & CreateOptions.deleteOnClose) !== 0,
+    oplockLevel: plan.oplockLevel,
+    ...(plan.lease === undefined ? {} : { lease: plan.lease }),
+    clientGuid: request.connection.clientGuid,
+    ...(plan.createGuid === undefined ? {} : { createGuid: plan.createGuid }),
+  })
+  const result: OpenResult = 'status' in answer ? answer : await settled(request, answer)
+  if (result.status === 'SUCCESS') return result
+  if (result.status === 'OBJECT_NAME_NOT_FOUND') return undefined
+  throw new StatusError(statusOf(result.status))
+}
+
+function addOpen(
+  request: RequestContext,
+  files: ShareFiles,
+  plan: CreatePlan,
+  what: { handle: FileHandle; grant: OpenGrant; isFolder: boolean; access: number },
+): FileOpen {
+  const open = new FileOpen({ tree: request.tree, files, stream: plan.stream, createOptions: plan.options, ...what })
+  try {
+    request.session.opens.add(open)
+  } catch (error) {
+    void open.close()
+    throw error
+  }
+  request.setOpen(open)
+  return open
+}
+
+async function replaceContent(plan: CreatePlan, open: FileOpen): Promise<void> {
+  const { handle } = open
+  await handle.setSize(0)
+  if (plan.stream === '') {
+    const info = await handle.info()
+    const kept = plan.disposition === CreateDisposition.supersede ? 0 : info.attributes & ~FileAttribute.normal
+    await handle.setInfo({ attributes: kept | plan.attributes | FileAttribute.archive })
+    if (plan.disposition === CreateDisposition.supersede) {
+      const old = await handle.extendedAttributes()
+      if (old.length > 0) await handle.setExtendedAttributes(old.map(({ name }) => ({ name, value: new Uint8Array(0), flags: 0 })))
+    }
+    if (plan.contexts.extendedAttributes.length > 0) await handle.setExtendedAttributes(plan.contexts.extendedAttributes)
+  }
+  if (plan.allocationBytes > 0) await handle.setAllocation(plan.allocationBytes)
+  publishModification(open, notifyFilters.size | notifyFilters.lastWrite | notifyFilters.attributes)
+}
+
+/** Undefined when somebody else was faster. */
+async function createNew(request: RequestContext, files: ShareFiles, plan: CreatePlan): Promise<Created | undefined> {
+  if (plan.disposition === CreateDisposition.open || plan.disposition === CreateDisposition.overwrite) return undefined
+  if (plan.readOnlyShare) throw new StatusError(NtStatus.MEDIA_WRITE_PROTECTED)
+  const isFolder = (plan.options & CreateOptions.directoryFile) !== 0
+  const mask = granted(grantAccessOnCreate({ desired: plan.desiredAccess, limit: plan.limit, token: plan.token }))
+  if ((plan.options & CreateOptions.deleteOnClose) !== 0) {
+    if ((plan.attributes & FileAttribute.readonly) !== 0) throw new StatusError(NtStatus.CANNOT_DELETE)
+    if ((mask & access.delete) === 0) throw new StatusError(NtStatus.ACCESS_DENIED)
+  }
+  const parent = await parentDescriptor(files, plan.path)
+  const parentEffective = effectiveAccess({ descriptor: parent, token: plan.token })
+  if ((parentEffective & accessToCreate(isFolder) & plan.limit) === 0) throw new StatusError(NtStatus.ACCESS_DENIED)
+  checkOwner(plan)
+  if (plan.stream !== '' && !(await ensureBase(files, plan, parent))) return undefined
+  const handle = await createObject(files, plan, parent, isFolder)
+  if (handle === undefined) return undefined
+  let kept = false
+  try {
+    const info = await handle.info()
+    const grant = await arbitrate(request, files, plan, { info, path: plan.path, access: mask, overwrite: false, created: true })
+    if (grant === undefined) return undefined
+    const open = addOpen(request, files, plan, { handle, grant, isFolder, access: mask })
+    kept = true
+    publishCreation(files, { path: plan.path, stream: plan.stream, isFolder })
+    // The creator's own rights come from the new descriptor; the parent's matter only where DELETE would be missing.
+    const maximal = plan.contexts.maximalAccess ? await maximalOfNew(files, handle, plan, parentEffective) : mask
+    return { open, action: CreateAction.created, info, maximal }
+  } finally {
+    if (!kept) await discardNew(handle)
+  }
+}
+
+async function discardNew(handle: FileHandle): Promise<void> {
+  try {
+    await handle.remove()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function maximalOfNew(files: ShareFiles, handle: FileHandle, plan: CreatePlan, parentEffective: number): Promise<number> {
+  const effective = effectiveAccess({ descriptor: files.descriptor(await handle.security()), token: plan.token })
+  return (effective | ((parentEffective & access.deleteChild) === 0 ? 0 : access.delete)) & plan.limit
+}
+
+function checkOwner(plan: CreatePlan): void {
+  const { security } = plan.contexts
+  if (security === undefined) return
+  const { owner } = decodeSecurityDescriptor(security)
+  if (owner !== undefined && !mayAssignOwner(plan.token, owner)) throw new StatusError(NtStatus.INVALID_OWNER)
+}
+
+/** A stream of a file that isn't there makes the file, too. False when the name appeared meanwhile. */
+async function ensureBase(files: ShareFiles, plan: CreatePlan, parent: ReturnType<ShareFiles['descriptor']>): Promise<boolean> {
+  if ((await files.fileSystem.stat(plan.path)) !== undefined) return true
+  const base = await createObject(files, { ...plan, stream: '', allocationBytes: 0 }, parent, false)
+  if (base === undefined) return false
+  publishCreation(files, { path: plan.path, stream: '', isFolder: false })
+  await base.close()
+  return true
+}
+
+async function createObject(
+  files: ShareFiles,
+  plan: CreatePlan,
+  parent: ReturnType<ShareFiles['descriptor']>,
+  isFolder: boolean,
+): Promise<FileHandle | undefined> {
+  const { features } = files.fileSystem
+  const base = plan.stream === ''
+  const attributes = (plan.attributes & ~FileAttribute.normal) | (isFolder ? FileAttribute.directory : FileAttribute.archive)
+  const eas = plan.contexts.extendedAttributes
+  try {
+    const handle = files.fileSystem.create(plan.path, plan.stream, {
+      folder: isFolder,
+      attributes,
+      ...(base && features.securityDescriptors
+        ? { security: files.inherit({ parent, explicit: plan.contexts.security, token: plan.token, isFolder }) }
+        : {}),
+      ...(base && eas.length > 0 ? { extendedAttributes: eas } : {}),
+      ...(plan.allocationBytes > 0 && !isFolder ? { allocationBytes: plan.allocationBytes } : {}),
+      access: { ...fsAccess(plan), read: true, write: !isFolder },
+    })
+    return isPromise(handle) ? await handle : handle
+  } catch (error) {
+    if (error instanceof FsError && error.code === 'exists') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,122 @@
+/** An open of a file, folder or named stream (MS-SMB2 3.3.1.10). */
+import type { FileHandle, FileTime } from '@holdfast/storage'
+import type { OpenCloseReason, ServerOpen, TreeContext } from '../core/handler-api.ts'
+import type { DeleteOrder, OpenGrant } from '../opens/index.ts'
+import { publishRemoval } from './notices.ts'
+import type { FolderSearch } from './search.ts'
+import type { ShareFiles } from './share-files.ts'
+
+export interface FileOpenOptions {
+  readonly tree: TreeContext
+  readonly files: ShareFiles
+  readonly handle: FileHandle
+  readonly grant: OpenGrant
+  readonly stream: string
+  readonly isFolder: boolean
+  readonly access: number
+  readonly createOptions: number
+}
+
+/** Create options that FileModeInformation shows (MS-FSCC 2.4.31). */
+const modeOptions = 0x0000_103e
+
+/** Times that a client has frozen with -1 (MS-FSCC 2.4.7): operations through this open leave them alone. */
+export interface FrozenTimes {
+  accessedAt?: FileTime
+  writtenAt?: FileTime
+  changedAt?: FileTime
+}
+
+export class FileOpen implements ServerOpen {
+  readonly persistentId: bigint
+  volatileId = 0n
+  readonly tree: TreeContext
+  readonly files: ShareFiles
+  readonly handle: FileHandle
+  readonly grant: OpenGrant
+  readonly stream: string
+  readonly isFolder: boolean
+  /** Granted access mask. */
+  readonly access: number
+  readonly createOptions: number
+  /** FilePositionInformation. */
+  position = 0n
+  /** FileModeInformation. */
+  mode = 0
+  search: FolderSearch | undefined
+  frozen: FrozenTimes | undefined
+  /** Set by the first resume key request (2.2.32.3). */
+  hasResumeKey = false
+  /** Where the next query of extended attributes goes on. */
+  eaIndex = 0
+  #closing: Promise<void> | undefined
+
+  constructor(options: FileOpenOptions) {
+    this.persistentId = options.grant.openId
+    this.tree = options.tree
+    this.files = options.files
+    this.handle = options.handle
+    this.grant = options.grant
+    this.stream = options.stream
+    this.isFolder = options.isFolder
+    this.access = options.access
+    this.createOptions = options.createOptions
+    this.mode = options.createOptions & modeOptions
+    this.files.byId.set(this.persistentId, this)
+  }
+
+  /** Path in the share as of now: renames through other opens are followed. */
+  get path(): string {
+    return this.files.opens.pathOf(this.grant)?.path ?? ''
+  }
+
+  /** Throws StatusError ACCESS_DENIED by way of the caller when none of `mask` was granted. */
+  may(mask: number): boolean {
+    return (this.access & mask) !== 0
+  }
+
+  onGone(_reason: OpenCloseReason): Promise<void> {
+    return this.close()
+  }
+
+  /** Gives everything up; deletes the file when it was the last open of one marked for deletion. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.files.byId.delete(this.persistentId)
+    this.search = undefined
+    const result = this.files.opens.close(this.grant)
+    const { deleteNow } = result instanceof Promise ? await result : result
+    if (deleteNow === undefined) {
+      const closed = this.handle.close()
+      if (closed instanceof Promise) await closed
+      return
+    }
+    await this.#remove(deleteNow)
+  }
+
+  async #remove(order: DeleteOrder): Promise<void> {
+    try {
+      // This open may be of a stream while the whole file goes.
+      if (order.stream === this.stream) await this.handle.remove()
+      else await removeByPath(this.files, order)
+      publishRemoval(this.files, order)
+    } finally {
+      this.files.opens.deleteFinished(order.ticket)
+      await this.handle.close()
+    }
+  }
+}
+
+/** Removes what a delete order names when no open of ours is of it. */
+export async function removeByPath(files: ShareFiles, order: DeleteOrder): Promise<void> {
+  const handle = await files.fileSystem.open(order.path, order.stream, { read: false, write: false, noFollow: true })
+  try {
+    if (handle.id === order.fileId) await handle.remove()
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,46 @@
+/** What the handlers of this room ask of a request before they start. */
+import { NtStatus } from '../../messages/nt-status.ts'
+import { StatusError } from '../core/handler-api.ts'
+import type { RequestContext } from '../core/handler-api.ts'
+import type { OpenStatus } from '../opens/index.ts'
+import type { Pending } from '../opens/index.ts'
+import { FileOpen } from './file-open.ts'
+
+/** The request's open of a file or folder; a pipe has none of what files have. */
+export function fileOpen(request: RequestContext): FileOpen {
+  const { open } = request
+  if (open instanceof FileOpen) return open
+  throw new StatusError(open === undefined ? NtStatus.FILE_CLOSED : NtStatus.INVALID_DEVICE_REQUEST)
+}
+
+/** Refuses when none of the rights in `mask` was granted to the open (MS-SMB2 3.3.5.*). */
+export function needAccess(open: FileOpen, mask: number): void {
+  if (!open.may(mask)) throw new StatusError(NtStatus.ACCESS_DENIED)
+}
+
+/** A share that is read-only refuses every change, whatever the open was granted. */
+export function needWritable(open: FileOpen): void {
+  if (open.files.options.readOnly) throw new StatusError(NtStatus.MEDIA_WRITE_PROTECTED)
+}
+
+/** An arbitration's refusal as NT_STATUS. */
+export function statusOf(status: OpenStatus): number {
+  return NtStatus[status]
+}
+
+/** Throws what the open table refused. */
+export function must(result: { readonly status: OpenStatus }): void {
+  if (result.status !== 'SUCCESS') throw new StatusError(statusOf(result.status))
+}
+
+/** Waits for the open table: the client hears PENDING when it takes its time, and may cancel. */
+export function settled<T>(request: RequestContext, pending: Pending<T>): Promise<T> {
+  pending.onWaiting(() => request.goAsync({ idle: true }))
+  request.onCancel(() => pending.cancel())
+  return pending.promise
+}
+
+/** True for a promise; results at hand are not awaited, so that a fast path stays one. */
+export function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return value instanceof Promise
+}

@@ -1,0 +1,110 @@
+/** FileRenameInformation and FileLinkInformation (MS-FSA 2.1.5.14.11, 2.1.5.14.6). */
+import { FsError } from '@holdfast/storage'
+import type { FileInfo } from '@holdfast/storage'
+import { access } from '../../messages/fscc-access-mask.ts'
+import { FileAttribute } from '../../messages/constants.ts'
+import { NtStatus } from '../../messages/nt-status.ts'
+import { accessToCreate, effectiveAccess } from '../access/index.ts'
+import { StatusError } from '../core/handler-api.ts'
+import type { RequestContext } from '../core/handler-api.ts'
+import { parseRenameTarget } from '../naming/index.ts'
+import type { ParsedName } from '../naming/index.ts'
+import { notifyActions, notifyFilters } from '../opens/index.ts'
+import type { FileOpen } from './file-open.ts'
+import { splitPath } from './notices.ts'
+import { must, needAccess, needWritable, settled } from './opened.ts'
+
+export interface RenameAsked {
+  readonly replaceIfExists: boolean
+  /** 0: relative to the share's root; anything else is not allowed over SMB2. */
+  readonly rootDirectory: bigint
+  readonly name: string
+}
+
+function targetName(name: string): ParsedName {
+  const parsed = parseRenameTarget(name)
+  if (parsed.status !== NtStatus.SUCCESS) throw new StatusError(parsed.status)
+  return parsed
+}
+
+export async function rename(request: RequestContext, open: FileOpen, asked: RenameAsked): Promise<void> {
+  needWritable(open)
+  needAccess(open, access.delete)
+  if (asked.rootDirectory !== 0n || asked.name === '') throw new StatusError(NtStatus.INVALID_PARAMETER)
+  if (asked.name.startsWith(':')) return renameStream(request, open, asked)
+  const target = targetName(asked.name)
+  if (target.stream !== '') throw new StatusError(NtStatus.OBJECT_NAME_INVALID)
+  if (open.stream !== '') throw new StatusError(NtStatus.INVALID_PARAMETER)
+  const from = open.path
+  if (from === '' || target.path === '') throw new StatusError(NtStatus.ACCESS_DENIED)
+  await checkTargetFolder(request, open, target.path)
+  const there = await open.files.fileSystem.stat(target.path, { noFollow: true })
+  const replaces = there !== undefined && there.id !== open.handle.id ? there : undefined
+  if (replaces !== undefined) checkReplace(asked, replaces)
+  const { opens } = open.files
+  const answer = opens.prepareRename(open.grant, { path: target.path, ...identity(replaces) })
+  must('status' in answer ? answer : await settled(request, answer))
+  await open.handle.rename({ path: target.path }, { replace: replaces !== undefined || there !== undefined })
+  await opens.commitRename(open.grant, { path: target.path })
+  opens.notify.publishRename({ from: splitPath(from), to: splitPath(target.path), isFolder: open.isFolder })
+}
+
+function identity(info: FileInfo | undefined): { replaces?: { volumeId: bigint; fileId: bigint } } {
+  return info === undefined ? {} : { replaces: { volumeId: info.volumeId, fileId: info.id } }
+}
+
+function checkReplace(asked: RenameAsked, there: FileInfo): void {
+  if (!asked.replaceIfExists) throw new StatusError(NtStatus.OBJECT_NAME_COLLISION)
+  if (there.isFolder) throw new StatusError(NtStatus.ACCESS_DENIED)
+  if ((there.attributes & FileAttribute.readonly) !== 0) throw new StatusError(NtStatus.ACCESS_DENIED)
+}
+
+/** The user must be allowed to create the new name where it goes. */
+async function checkTargetFolder(request: RequestContext, open: FileOpen, path: string): Promise<void> {
+  const { files } = open
+  const folder = splitPath(path).folder
+  try {
+    const handle = await files.fileSystem.open(folder, '', { read: false, write: false })
+    try {
+      if (!handle.isFolder) throw new StatusError(NtStatus.OBJECT_PATH_NOT_FOUND)
+      const descriptor = files.descriptor(await handle.security())
+      const effective = effectiveAccess({ descriptor, token: files.tokenOf(request.session) }) & request.tree.maximalAccess
+      if ((effective & accessToCreate(open.isFolder)) === 0) throw new StatusError(NtStatus.ACCESS_DENIED)
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    if (error instanceof FsError && error.code === 'not-found') throw new StatusError(NtStatus.OBJECT_PATH_NOT_FOUND)
+    throw error
+  }
+}
+
+/** `:new` renames the opened stream (MS-FSCC 2.4.37); `::$DATA` would make it the data stream, which is not done. */
+async function renameStream(request: RequestContext, open: FileOpen, asked: RenameAsked): Promise<void> {
+  const { stream } = targetName(asked.name)
+  if (stream === '' || open.stream === '') throw new StatusError(NtStatus.OBJECT_NAME_INVALID)
+  const { opens } = open.files
+  const { path } = open
+  const answer = opens.prepareRename(open.grant, { path, stream })
+  must('status' in answer ? answer : await settled(request, answer))
+  await open.handle.rename({ path, stream }, { replace: asked.replaceIfExists })
+  await opens.commitRename(open.grant, { path, stream })
+  const { folder, name } = splitPath(path)
+  opens.notify.publish({ folder, name: `${name}:${stream}`, action: notifyActions.addedStream, filter: notifyFilters.streamName })
+}
+
+export async function link(request: RequestContext, open: FileOpen, asked: RenameAsked): Promise<void> {
+  needWritable(open)
+  if (asked.rootDirectory !== 0n || asked.name === '') throw new StatusError(NtStatus.INVALID_PARAMETER)
+  if (open.isFolder) throw new StatusError(NtStatus.FILE_IS_A_DIRECTORY)
+  const target = targetName(asked.name)
+  if (target.stream !== '') throw new StatusError(NtStatus.OBJECT_NAME_INVALID)
+  await checkTargetFolder(request, open, target.path)
+  const there = await open.files.fileSystem.stat(target.path, { noFollow: true })
+  if (there !== undefined) checkReplace(asked, there)
+  const answer = open.files.opens.prepareRename(open.grant, { path: target.path, link: true, ...identity(there) })
+  must('status' in answer ? answer : await settled(request, answer))
+  await open.handle.link(target.path, { replace: there !== undefined })
+  const { folder, name } = splitPath(target.path)
+  open.files.opens.notify.publish({ folder, name, action: notifyActions.added, filter: notifyFilters.fileName })
+}
