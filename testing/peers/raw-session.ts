@@ -38,6 +38,9 @@ export const headerAt = {
 /** Commands the session itself uses (MS-SMB2 2.2.1.2). */
 export const command = { negotiate: 0, sessionSetup: 1, logoff: 2, treeConnect: 3, create: 5, ioctl: 11, cancel: 12, echo: 13 } as const
 
+/** What `open` asks for (MS-SMB2 2.2.13). */
+const createFields = { impersonation: 2, desiredAccess: 0x0012019f, attributes: 0x80, shareAccess: 7, openOrCreate: 3 } as const
+
 const headerBytes = 64
 const statusMoreProcessingRequired = 0xc0000016
 const statusPending = 0x103
@@ -151,6 +154,25 @@ export class RawSession implements AsyncDisposable {
     const status = response.readUInt32LE(headerAt.status)
     if (status !== 0) throw new Error(`TREE_CONNECT to ${share}: status 0x${status.toString(16)}`)
     return response.readUInt32LE(headerAt.treeId)
+  }
+
+  /** Opens a file by name, makes it where it is not there; returns its FileId. Throws when refused. */
+  async open(treeId: number, path: string): Promise<Buffer> {
+    const name = Buffer.from(path, 'utf16le')
+    const body = Buffer.alloc(56 + Math.max(1, name.length))
+    body.writeUInt16LE(57, 0)
+    body.writeUInt32LE(createFields.impersonation, 4)
+    body.writeUInt32LE(createFields.desiredAccess, 24)
+    body.writeUInt32LE(createFields.attributes, 28)
+    body.writeUInt32LE(createFields.shareAccess, 32)
+    body.writeUInt32LE(createFields.openOrCreate, 36)
+    body.writeUInt16LE(headerBytes + 56, 44)
+    body.writeUInt16LE(name.length, 46)
+    name.copy(body, 56)
+    const response = await this.request(command.create, body, treeId)
+    const status = response.readUInt32LE(headerAt.status)
+    if (status !== 0) throw new Error(`CREATE of ${path}: status 0x${status.toString(16)}`)
+    return response.subarray(headerBytes + 64, headerBytes + 80)
   }
 
   /** ECHO, which any live server answers. */

@@ -6,6 +6,7 @@ import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { connectionLost } from '../load.ts'
 import { randomContent, temporaryFolder } from './folder.ts'
 import type { TemporaryFolder } from './folder.ts'
 import { frameOf } from './frames.ts'
@@ -16,9 +17,6 @@ import { smbclient } from './smbclient.ts'
 import type { SmbclientResult } from './smbclient.ts'
 
 const mebibyte = 1024 * 1024
-/** What smbclient prints when its TCP connection is gone. */
-const connectionLost = /NT_STATUS_(CONNECTION_\w+|END_OF_FILE|IO_TIMEOUT|PIPE_BROKEN|NETWORK_NAME_DELETED)/
-
 const smb2Header = Buffer.from([0xfe, 0x53, 0x4d, 0x42, 64, 0])
 /** What no client sends, each enough to lose the connection. */
 const garbage: Readonly<Record<string, () => Buffer>> = {
