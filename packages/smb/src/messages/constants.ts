@@ -226,18 +226,6 @@ export const CompletionFilter = {
 /** SMB2_0_INFO_* (2.2.37, 2.2.39). */
 export const InfoType = { file: 1, fileSystem: 2, security: 3, quota: 4 } as const
 
-/** AdditionalInformation for security (2.2.37, 2.2.39). */
-export const SecurityInformation = {
-  owner: 0x0000_0001,
-  group: 0x0000_0002,
-  dacl: 0x0000_0004,
-  sacl: 0x0000_0008,
-  label: 0x0000_0010,
-  attribute: 0x0000_0020,
-  scope: 0x0000_0040,
-  backup: 0x0001_0000,
-} as const
-
 /** SL_* flags of QUERY_INFO for extended attributes (2.2.37). */
 export const QueryInfoFlags = { restartScan: 0x1, returnSingleEntry: 0x2, indexSpecified: 0x4 } as const
 

@@ -18,7 +18,7 @@ import {
   withDefault,
   emptyBytes,
 } from '@holdfast/wire'
-import type { Codec, Infer } from '@holdfast/wire'
+import type { Codec, Infer, Input } from '@holdfast/wire'
 import { oddBody } from './header.ts'
 
 /** ERROR response (2.2.2). */
@@ -53,7 +53,10 @@ const maxErrorContexts = 16
 const roundUp8 = (n: number): number => (n + 7) & -8
 
 /** ErrorData of a 3.1.1 response: contexts, each at a multiple of 8 bytes. */
-export const ErrorContexts: Codec<readonly ErrorContext[]> = codec<readonly ErrorContext[]>({
+export const ErrorContexts: Codec<readonly ErrorContext[], readonly Input<typeof ErrorContext>[]> = codec<
+  readonly ErrorContext[],
+  readonly Input<typeof ErrorContext>[]
+>({
   name: 'SMB2 ERROR context list',
   decode(b, at, end) {
     const contexts: ErrorContext[] = []

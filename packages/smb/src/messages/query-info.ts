@@ -17,7 +17,7 @@ export const QueryInfoRequest = struct(
     inputBufferOffset: offsetOf('input', u16),
     reserved: reserved(u16),
     inputBufferLength: lengthOf('input', u32),
-    /** `SecurityInformation` bits; for FileFullEaInformation the index of the first entry. */
+    /** `securityInformation` bits; for FileFullEaInformation the index of the first entry. */
     additionalInformation: withDefault(u32, 0),
     /** `QueryInfoFlags`. */
     flags: withDefault(u32, 0),

@@ -16,7 +16,7 @@ export const SetInfoRequest = struct(
     bufferLength: lengthOf('buffer', u32),
     bufferOffset: offsetOf('buffer', u16),
     reserved: reserved(u16),
-    /** `SecurityInformation` bits. */
+    /** `securityInformation` bits. */
     additionalInformation: withDefault(u32, 0),
     fileId: FileId,
     buffer: data(),

@@ -20,7 +20,7 @@ export const TreeConnectRequest = struct(
 )
 export type TreeConnectRequest = Infer<typeof TreeConnectRequest>
 
-/** SMB2 TREE_CONNECT Request Extension (2.2.9.1): stands in the Buffer; its own PathOffset counts from the header as well. */
+/** SMB2 TREE_CONNECT Request Extension (2.2.9.1): stands at the beginning of the Buffer. */
 const Extension = struct('SMB2 TREE_CONNECT request extension', {
   treeConnectContextOffset: u32,
   treeConnectContextCount: u16,
@@ -40,9 +40,8 @@ export type TreeConnectContext = Infer<typeof TreeConnectContext>
 const maxTreeConnectContexts = 64
 
 /**
- * Reads a TREE_CONNECT request at byte `at` with its contexts, if it has the extension (2.2.9.1). With it, PathOffset and the
- * contexts' offset both count from the start of the extension in the clients there are, or from the header: whichever
- * lies in the message after the fixed part is taken.
+ * Reads a TREE_CONNECT request at byte `at` with its contexts, if it has the extension (2.2.9.1). PathOffset counts from the
+ * header as ever; the contexts' offset counts from the start of the request, `at`.
  */
 export function decodeTreeConnectRequest(
   message: Buffer,
@@ -55,7 +54,7 @@ export function decodeTreeConnectRequest(
   const { treeConnectContextCount: count, treeConnectContextOffset: offset } = extension
   if (count > maxTreeConnectContexts) throw new MalformedError('too-many-contexts', `${count} TREE_CONNECT contexts`)
   const contexts: TreeConnectContext[] = []
-  for (let i = 0, position = at + TreeConnectRequest.fixedSize + offset; i < count; i++) {
+  for (let i = 0, position = at + offset; i < count; i++) {
     const context = TreeConnectContext.decode(message, position, end)
     contexts.push(context)
     position += (TreeConnectContext.fixedSize + context.data.length + 7) & -8
