@@ -106,6 +106,11 @@ export class DirectoryWriter {
     this.#position = options.at
   }
 
+  /** Does the class have an 8.3 name? Making one costs more than the rest of the entry. */
+  get wantsShortName(): boolean {
+    return this.#layout.shortNameAt >= 0
+  }
+
   /** Entries written. */
   get count(): number {
     return this.#count

@@ -39,11 +39,27 @@ export const wellKnownSids = {
 /** Relative identifiers of every machine's or domain's own accounts (MS-DTYP 2.4.2.4). */
 export const relativeIds = { administrator: 500, guest: 501, domainUsers: 513, noneGroup: 513, firstUser: 1000 } as const
 
+/** Packet forms by text: the same few SIDs are in nearly every descriptor. Bounded; full, it begins anew. */
+const packets = new Map<Sid, Buffer>()
+const packetsMax = 1024
+
+function packetOf(sid: Sid): Buffer {
+  const known = packets.get(sid)
+  if (known !== undefined) return known
+  const parts = sid.split('-')
+  const packet = Buffer.alloc(sidHeaderBytes + 4 * (parts.length - 3))
+  packet[0] = 1
+  packet[1] = parts.length - 3
+  packet.writeUIntBE(Number(parts[2]), 2, 6)
+  for (let index = 3; index < parts.length; index++) packet.writeUInt32LE(Number(parts[index]), sidHeaderBytes + 4 * (index - 3))
+  if (packets.size >= packetsMax) packets.clear()
+  packets.set(sid, packet)
+  return packet
+}
+
 /** Length of the packet form in bytes. */
 export function sidLengthBytes(sid: Sid): number {
-  let dashes = 0
-  for (let at = sid.indexOf('-'); at >= 0; at = sid.indexOf('-', at + 1)) dashes++
-  return sidHeaderBytes + 4 * (dashes - 2)
+  return packetOf(sid).length
 }
 
 /**
@@ -72,21 +88,14 @@ export function decodeSid(bytes: Uint8Array): Sid {
 
 /** Writes the packet form at `at`; returns the position after it. `sid` must be canonical text (see `parseSid`). */
 export function writeSid(target: Buffer, at: number, sid: Sid): number {
-  const parts = sid.split('-')
-  const authority = Number(parts[2])
-  target[at] = 1
-  target[at + 1] = parts.length - 3
-  target.writeUIntBE(authority, at + 2, 6)
-  let position = at + sidHeaderBytes
-  for (let index = 3; index < parts.length; index++) position = target.writeUInt32LE(Number(parts[index]), position)
-  return position
+  const packet = packetOf(sid)
+  for (let index = 0; index < packet.length; index++) target[at + index] = packet[index]
+  return at + packet.length
 }
 
 /** The packet form in a buffer of its own. */
 export function encodeSid(sid: Sid): Buffer {
-  const bytes = Buffer.allocUnsafe(sidLengthBytes(sid))
-  writeSid(bytes, 0, sid)
-  return bytes
+  return Buffer.from(packetOf(sid))
 }
 
 const sidText = /^S-1-(0x[0-9a-f]{1,12}|[0-9]{1,15})((?:-[0-9]{1,10}){0,15})$/i

@@ -166,6 +166,17 @@ test('the DOS matcher agrees with the plain one where there is nothing of DOS', 
   )
 })
 
+test('long patterns match as short ones do', () => {
+  const text = fc.array(fc.constantFrom('a', 'b', '.'), { maxLength: 8 }).map(parts => parts.join(''))
+  const pattern = fc.array(fc.constantFrom('a', 'b', '.', '*', '?', '<', '>', '"'), { minLength: 1, maxLength: 8 }).map(parts => parts.join(''))
+  fc.assert(
+    fc.property(pattern, text, (wild, name) => {
+      assert.equal(compilePattern(`"${'*'.repeat(32)}${wild}`).matches(`.${name}`), compilePattern(`"*${wild}`).matches(`.${name}`))
+    }),
+    { numRuns: 2000 },
+  )
+})
+
 test('a pattern of many stars costs no more than name times pattern', () => {
   const pattern = compilePattern(`${'*a'.repeat(120)}<b`)
   const start = performance.now()

@@ -25,7 +25,11 @@ export function compilePattern(pattern: string): NamePattern {
   const units = new Uint16Array(pattern.length)
   for (let index = 0; index < pattern.length; index++) units[index] = upcaseUnit(pattern.charCodeAt(index))
   if (!anyWildcard.test(pattern)) return { literal: pattern, matchesAll: false, matches: name => sameUnits(units, name) }
-  const matches = dosWildcard.test(pattern) ? dosMatcher(units) : (name: string) => matchesSimple(units, name)
+  const matches = dosWildcard.test(pattern)
+    ? units.length <= maskUnits
+      ? maskMatcher(units)
+      : dosMatcher(units)
+    : (name: string) => matchesSimple(units, name)
   return { literal: undefined, matchesAll: false, matches }
 }
 
@@ -55,6 +59,43 @@ function matchesSimple(units: Uint16Array, name: string): boolean {
   }
   while (unit < units.length && units[unit] === star) unit++
   return unit === units.length
+}
+
+/** A pattern up to this long has its positions in the bits of one number. */
+const maskUnits = 30
+
+/** As `dosMatcher`, for patterns that are not longer than people write them. */
+function maskMatcher(units: Uint16Array): (name: string) => boolean {
+  const maskOf = (wanted: number) => units.reduce((mask, unit, index) => (unit === wanted ? mask | (1 << index) : mask), 0)
+  const stars = maskOf(star)
+  const dosStars = maskOf(dosStar)
+  const dosQuestions = maskOf(dosQuestion)
+  const skippable = stars | dosStars
+  const skippableAtDot = skippable | dosQuestions
+  const skippableAtEnd = skippableAtDot | maskOf(dosDot)
+  const wild = new Set([star, question, dosStar, dosQuestion, dosDot])
+  /** Positions that take a unit and go on, besides DOS_QM. */
+  const takers = new Map<number, number>()
+  for (const unit of units) if (!wild.has(unit)) takers.set(unit, maskOf(unit) | maskOf(question))
+  takers.set(dot, (takers.get(dot) ?? 0) | maskOf(question) | maskOf(dosDot))
+  const others = maskOf(question)
+  const accepting = 1 << units.length
+
+  const skip = (reached: number, mask: number): number => {
+    for (let all = reached; ; all |= (all & mask) << 1) if ((((all & mask) << 1) & ~all) === 0) return all
+  }
+
+  return name => {
+    let reached = 1
+    const lastDot = name.lastIndexOf('.')
+    for (let at = 0; at < name.length && reached !== 0; at++) {
+      const unit = upcaseUnit(name.charCodeAt(at))
+      reached = skip(reached, unit === dot ? skippableAtDot : skippable)
+      const going = (takers.get(unit) ?? others) | (unit === dot ? 0 : dosQuestions)
+      reached = (reached & (at === lastDot ? stars : skippable)) | ((reached & going) << 1)
+    }
+    return (skip(reached, skippableAtEnd) & accepting) !== 0
+  }
 }
 
 /**

@@ -4,14 +4,31 @@
  */
 import { upcaseName, upcaseUnit } from './upcase.ts'
 
-const shortNameForm = /^[A-Z0-9!#$%&'()\-@^_`{}~]{1,8}(\.[A-Z0-9!#$%&'()\-@^_`{}~]{1,3})?$/i
-const validUnit = /[A-Z0-9!#$%&'()\-@^_`{}]/
+/** Units that an 8.3 name may have, ASCII all of them; lower case counts as upper case. The tilde is kept for generated names. */
+const validUnits = new Uint8Array(0x80)
+for (const unit of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'()-@^_`{}~") validUnits[unit.charCodeAt(0)] = 1
+const tilde = 0x7e
+const dot = 0x2e
+
 /** Devices of DOS: such a name is none in 8.3 form, whatever its extension. */
 const deviceName = /^(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(\.|$)/i
 
+const isValid = (unit: number): boolean => unit < 0x80 && validUnits[unit] === 1
+
 /** Is the name an 8.3 name as it is (in any case)? */
 export function isShortName(name: string): boolean {
-  return shortNameForm.test(name) && !deviceName.test(name)
+  if (name.length > 12 || name.length === 0) return false
+  let baseUnits = -1
+  for (let index = 0; index < name.length; index++) {
+    const unit = name.charCodeAt(index)
+    if (unit === dot) {
+      if (baseUnits >= 0) return false
+      baseUnits = index
+    } else if (!isValid(unit)) return false
+  }
+  if (baseUnits < 0) return name.length <= 8 && !deviceName.test(name)
+  const extensionUnits = name.length - baseUnits - 1
+  return baseUnits >= 1 && baseUnits <= 8 && extensionUnits >= 1 && extensionUnits <= 3 && !deviceName.test(name)
 }
 
 const hashDigits = 5
@@ -31,14 +48,17 @@ function hash(name: string): number {
   return (value ^ (value >>> 12)) >>> 0
 }
 
-function validUnits(text: string, count: number): string {
+/** The first `count` units between two positions that an 8.3 name may have, in upper case. */
+function takeValid(name: string, range: { readonly from: number; readonly to: number }, count: number): string {
   let taken = ''
-  for (let index = 0; index < text.length && taken.length < count; index++) {
-    const upper = String.fromCharCode(upcaseUnit(text.charCodeAt(index)))
-    if (validUnit.test(upper)) taken += upper
+  for (let index = range.from; index < range.to && taken.length < count; index++) {
+    const unit = name.charCodeAt(index)
+    if (isValid(unit) && unit !== tilde) taken += String.fromCharCode(upcaseUnit(unit))
   }
   return taken
 }
+
+const digits36 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 
 /**
  * The 8.3 name of a file: itself in upper case where it is one, else its first character, five characters of a hash, `~`,
@@ -49,13 +69,16 @@ export function shortNameOf(name: string): string {
   if (isShortName(name)) return upcaseName(name)
   const lastDot = name.lastIndexOf('.')
   const hasExtension = lastDot > 0 && lastDot < name.length - 1
-  const digits = (hash(name) % hashRange)
-    .toString(36)
-    .toUpperCase()
-    .padStart(hashDigits + 1, '0')
-  const first = validUnits(hasExtension ? name.slice(0, lastDot) : name, 1) || '_'
-  const extension = hasExtension ? validUnits(name.slice(lastDot + 1), 3) : ''
-  const base = `${first}${digits.slice(0, hashDigits)}~${digits.slice(hashDigits)}`
+  let rest = hash(name) % hashRange
+  const last = digits36[rest % 36]
+  let middle = ''
+  for (let digit = 0; digit < hashDigits; digit++) {
+    rest = Math.floor(rest / 36)
+    middle += digits36[rest % 36]
+  }
+  const first = takeValid(name, { from: 0, to: hasExtension ? lastDot : name.length }, 1) || '_'
+  const base = `${first}${middle}~${last}`
+  const extension = hasExtension ? takeValid(name, { from: lastDot + 1, to: name.length }, 3) : ''
   return extension === '' ? base : `${base}.${extension}`
 }
 
