@@ -14,7 +14,8 @@ const refuse = (status: Exclude<OpenStatus, 'SUCCESS'>): Attempt<OpenResult> => 
 /** One attempt at an open: refuses, grants, or starts breaks and says whose end it needs (MS-FSA 2.1.5.1.2, MS-SMB2 3.3.5.9). */
 export const attemptOpen = (state: PartitionState, request: OpenRequest, nextOpen: () => { id: bigint; worker: number }): Attempt<OpenResult> => {
   const { file, stream } = state.findStream(request)
-  if (file !== undefined && (file.deletePending || file.deleting !== undefined || stream?.isMarkedForDeletion === true)) return refuse('DELETE_PENDING')
+  if (file !== undefined && (file.deletePending || file.deleting !== undefined || stream?.isMarkedForDeletion === true))
+    return refuse('DELETE_PENDING')
   if (request.created === true && folderIsGoing(state, request.path)) return refuse('DELETE_PENDING')
   const lease = leaseOf(state, request)
   if (lease !== undefined && lease.stream !== stream) return refuse('INVALID_PARAMETER')
@@ -73,7 +74,12 @@ const anyConflict = (stream: Stream, mode: { readonly access: number; readonly s
  */
 const breakForOpen = (
   state: PartitionState,
-  { request, stream, violators, ownLease }: { request: OpenRequest; stream: Stream | undefined; violators: readonly Stream[]; ownLease: Caching | undefined },
+  {
+    request,
+    stream,
+    violators,
+    ownLease,
+  }: { request: OpenRequest; stream: Stream | undefined; violators: readonly Stream[]; ownLease: Caching | undefined },
 ): Caching[] => {
   const blockers: Caching[] = []
   const forDeletion = request.deleteOnClose === true ? handle : 0
@@ -107,7 +113,16 @@ const grant = (state: PartitionState, request: OpenRequest, id: bigint, worker: 
   } else if (answer === 'oplock') {
     const granted = oplockState(oplockLevel(shareableState(stream, 'oplock', oplockState(request.oplockLevel), undefined)))
     if (granted !== 0) {
-      open.caching = new Caching({ kind: 'oplock', stream, clientGuid: request.clientGuid, key: '', version: 1, state: granted, epoch: 0, parentKey: undefined })
+      open.caching = new Caching({
+        kind: 'oplock',
+        stream,
+        clientGuid: request.clientGuid,
+        key: '',
+        version: 1,
+        state: granted,
+        epoch: 0,
+        parentKey: undefined,
+      })
       open.caching.opens.add(open)
       state.addCaching(open.caching)
       result = { ...result, oplockLevel: oplockLevel(granted) }
@@ -159,6 +174,7 @@ const joinLease = (state: PartitionState, request: OpenRequest, asked: NonNullab
       lease.state = requested
       lease.epoch = (lease.epoch + 1) & 0xffff
       state.countCaching(stream)
+      state.tellCaching(lease)
     }
   }
   lease.opens.add(open)

@@ -1,4 +1,4 @@
-import { reachableState } from './caching-states.ts'
+import { reducedState } from './caching-states.ts'
 import { leaseStates, type OpenStatus } from './types.ts'
 
 /**
@@ -57,13 +57,14 @@ const settleAt = (holder: BreakState, state: number): void => {
 }
 
 const beginBreak: Transition = (holder, keep) => {
-  const to = reachableState(holder.kind, holder.state & keep)
-  return to === holder.state ? nothing : start(holder, to, to)
+  if ((holder.state & ~keep) === 0) return nothing
+  const to = reducedState(holder.kind, holder.state & keep)
+  return start(holder, to, to)
 }
 
 /** One break at a time: the next is sent when this one is acknowledged. */
 const lowerRequirement: Transition = (holder, keep) => {
-  holder.required = reachableState(holder.kind, holder.required & keep)
+  holder.required = reducedState(holder.kind, holder.required & keep)
   return nothing
 }
 
@@ -75,14 +76,14 @@ const acknowledge: Transition = (holder, state) => {
     return { status: 'INVALID_OPLOCK_PROTOCOL', finished: true }
   }
   if ((acknowledged & ~holder.breakingTo) !== 0) return { status: 'REQUEST_NOT_ACCEPTED' }
-  holder.state = reachableState(holder.kind, acknowledged)
-  const left = reachableState(holder.kind, holder.state & holder.required)
+  holder.state = reducedState(holder.kind, acknowledged)
+  const left = reducedState(holder.kind, holder.state & holder.required)
   if (left === holder.state) {
     settleAt(holder, holder.state)
     return { status: 'SUCCESS', finished: true }
   }
   // Step by step: read caching is kept until handle and write caching are given up.
-  const to = needsAcknowledgement(holder.state) ? reachableState(holder.kind, left | (holder.state & read)) : left
+  const to = needsAcknowledgement(holder.state) ? reducedState(holder.kind, left | (holder.state & read)) : left
   const outcome = start(holder, to, left)
   return { ...outcome, finished: !needsAcknowledgement(outcome.notice!.from) }
 }
@@ -92,13 +93,13 @@ const oplockAcknowledgement = (holder: BreakState, state: number): number | unde
   state === 0 || state === read ? state & holder.breakingTo : undefined
 
 /** As if acknowledged with none (MS-SMB2 3.3.6.1). */
-const expire: Transition = (holder) => {
+const expire: Transition = holder => {
   settleAt(holder, 0)
   return { status: 'SUCCESS', finished: true }
 }
 
 /** An acknowledgement nobody asked for (MS-SMB2 3.3.5.22). */
-const unasked: Transition = (holder) => ({ status: holder.kind === 'lease' ? 'UNSUCCESSFUL' : 'INVALID_OPLOCK_PROTOCOL' })
+const unasked: Transition = holder => ({ status: holder.kind === 'lease' ? 'UNSUCCESSFUL' : 'INVALID_OPLOCK_PROTOCOL' })
 
 const ignored: Transition = () => nothing
 

@@ -58,7 +58,7 @@ export class ByteRangeLocks {
   /** Releases exactly this range; of stacked locks the exclusive one goes first. False when there is none. */
   remove(openId: bigint, range: Range): boolean {
     const same = (lock: HeldLock): boolean => lock.openId === openId && lock.offset === range.offset && lock.length === range.length
-    let index = this.#held.findIndex((lock) => lock.exclusive && same(lock))
+    let index = this.#held.findIndex(lock => lock.exclusive && same(lock))
     if (index < 0) index = this.#held.findIndex(same)
     if (index < 0) return false
     this.#held.splice(index, 1)
@@ -74,7 +74,7 @@ export class ByteRangeLocks {
   /** Releases all locks of an open; returns how many there were. */
   removeAll(openId: bigint): number {
     const before = this.#held.length
-    this.#held = this.#held.filter((lock) => lock.openId !== openId)
+    this.#held = this.#held.filter(lock => lock.openId !== openId)
     return before - this.#held.length
   }
 }

@@ -9,8 +9,7 @@ const validStates: ReadonlySet<number> = new Set([0, read, read | handle, read |
 export const normaliseState = (state: number): number => (validStates.has(state) ? state : 0)
 
 /** A state as its letters, e.g. `RWH`. */
-export const stateName = (state: number): string =>
-  `${state & read ? 'R' : ''}${state & write ? 'W' : ''}${state & handle ? 'H' : ''}` || '-'
+export const stateName = (state: number): string => `${state & read ? 'R' : ''}${state & write ? 'W' : ''}${state & handle ? 'H' : ''}` || '-'
 
 /** An oplock is a lease owned by one open: the caching each level stands for (MS-FSA 2.1.5.17). */
 const stateOfLevel: Readonly<Record<number, number>> = {
@@ -29,5 +28,5 @@ export const oplockLevel = (state: number): number => {
   return (state & handle) === 0 ? oplockLevels.exclusive : oplockLevels.batch
 }
 
-/** The state nearest to `state` that a holder of this kind can have. */
-export const reachableState = (kind: 'oplock' | 'lease', state: number): number => (kind === 'lease' ? normaliseState(state) : oplockState(oplockLevel(state)))
+/** What is left of a state when a holder of this kind comes down to it: an oplock is level II then, or none. */
+export const reducedState = (kind: 'oplock' | 'lease', state: number): number => (kind === 'lease' ? normaliseState(state) : state & read)

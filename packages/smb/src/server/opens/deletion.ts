@@ -1,16 +1,31 @@
-import type { Caching, Open, Stream } from './entities.ts'
+import type { Caching, File, Open, Stream } from './entities.ts'
 import { opensByWorker, type PartitionState } from './partition-state.ts'
-import { leaseStates, type DeleteOrder, type StatusResult } from './types.ts'
+import { leaseStates, type DeleteOrder, type DeletePending, type StatusResult } from './types.ts'
 import type { Attempt } from './waiters.ts'
 
 /** Marks (or unmarks) what an open is open on: a named stream alone, otherwise the file with all its streams (MS-FSA 2.1.5.14.3). */
 export const markForDeletion = (state: PartitionState, stream: Stream, on: boolean): void => {
-  const target = stream.name === '' ? stream.file : stream
-  if (target.deletePending === on) return
-  target.deletePending = on
-  const opens = stream.name === '' ? [...stream.file.streams.values()].flatMap((each) => [...each.opens]) : stream.opens
-  for (const [worker, openIds] of opensByWorker(opens)) state.send(worker, { type: 'delete-pending', openIds, on })
+  if (stream.name === '') markFile(state, stream.file, on)
+  else if (stream.deletePending !== on) {
+    stream.deletePending = on
+    tellDeletePending(state, stream)
+  }
 }
+
+/** Marks (or unmarks) a file with all its streams. */
+export const markFile = (state: PartitionState, file: File, on: boolean): void => {
+  if (file.deletePending === on) return
+  file.deletePending = on
+  for (const stream of file.streams.values()) tellDeletePending(state, stream)
+}
+
+const tellDeletePending = (state: PartitionState, stream: Stream): void => {
+  const deletePending = deletePendingOf(stream)
+  for (const [worker, openIds] of opensByWorker(stream.opens)) state.send(worker, { type: 'delete-pending', openIds, deletePending })
+}
+
+/** As a record keeps it. */
+export const deletePendingOf = (stream: Stream): DeletePending => (stream.file.deletePending ? 'file' : stream.deletePending ? 'stream' : 'none')
 
 /** One attempt at FileDispositionInformation: others give up handle caching before the name may go. */
 export const attemptSetDeletePending = (state: PartitionState, open: Open, on: boolean): Attempt<StatusResult> => {
@@ -54,4 +69,3 @@ export const orderDeletion = (stream: Stream, nextTicket: () => number): DeleteO
   stream.deleting = order(stream.name)
   return stream.deleting
 }
-

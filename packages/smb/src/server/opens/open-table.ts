@@ -66,12 +66,14 @@ export class OpenTable {
   readonly #generation: number
   /** Removals that were ordered, and whose doing they are. */
   readonly #deletions = new Map<number, { readonly order: DeleteOrder; readonly stream: Stream; worker: number }>()
-  #ticket = 0
+  #ticket: number
 
   constructor(options: OpenTableOptions) {
     this.partition = options.partition
     this.#memory = new PartitionMemory(options.memory ?? createPartitionMemory(1024))
     this.#generation = this.#memory.reset()
+    // Tickets of a former owner mean nothing here.
+    this.#ticket = this.#generation * 2 ** 32
     this.#nextOpenId = options.nextOpenId
     this.#send = options.send
     this.#orphaned = options.orphaned
@@ -91,6 +93,11 @@ export class OpenTable {
     return { partition: this.partition, incarnation: this.#incarnation, epoch: this.#generation }
   }
 
+  /** Grows with each owner in the same shared memory. */
+  get generation(): number {
+    return this.#generation
+  }
+
   /** Number of opens. */
   get size(): number {
     return this.#state.opens.size
@@ -99,7 +106,7 @@ export class OpenTable {
   #tell(worker: number, message: TableMessage): void {
     // Watches live here, whoever serves their open.
     if (message.type === 'path') this.notify.moved(message.openId, message.path)
-    if (message.type === 'delete-pending' && message.on) this.notify.folderGoing(message.openIds)
+    if (message.type === 'delete-pending' && message.deletePending !== 'none') this.notify.folderGoing(message.openIds)
     this.#send(worker, message)
   }
 
@@ -107,7 +114,7 @@ export class OpenTable {
     return this.#state.waiting.attempt<OpenResult>({
       worker,
       attempt: () => attemptOpen(this.#state, request, () => ({ id: this.#nextOpenId(), worker })),
-      refused: (status) => ({ status }),
+      refused: status => ({ status }),
     })
   }
 
@@ -139,7 +146,7 @@ export class OpenTable {
     const order = orderDeletion(stream, () => ++this.#ticket)
     if (order !== undefined) this.#deletions.set(order.ticket, { order, stream, worker: open.worker })
     this.#state.prune(stream)
-    this.#state.waiting.refuse((waiter) => waiter.open === open, 'FILE_CLOSED')
+    this.#state.waiting.refuse(waiter => waiter.open === open, 'FILE_CLOSED')
     if (caching?.opens.size === 0) this.#state.waiting.release(caching)
     return order
   }
@@ -178,7 +185,7 @@ export class OpenTable {
   }
 
   setDeletePending(openId: bigint, on: boolean): StatusResult | Pending<StatusResult> {
-    return this.#onOpen(openId, (open) => attemptSetDeletePending(this.#state, open, on))
+    return this.#onOpen(openId, open => attemptSetDeletePending(this.#state, open, on))
   }
 
   isDeletePending(openId: bigint): boolean {
@@ -186,7 +193,7 @@ export class OpenTable {
   }
 
   prepareRename(openId: bigint, target: RenameTarget): StatusResult | Pending<StatusResult> {
-    return this.#onOpen(openId, (open) => attemptRename(this.#state, open, target))
+    return this.#onOpen(openId, open => attemptRename(this.#state, open, target))
   }
 
   #onOpen(openId: bigint, attempt: (open: Open) => ReturnType<typeof attemptSetDeletePending>): StatusResult | Pending<StatusResult> {
@@ -196,7 +203,7 @@ export class OpenTable {
       worker: open.worker,
       open,
       attempt: () => attempt(open),
-      refused: (status) => ({ status }),
+      refused: status => ({ status }),
     })
   }
 
@@ -253,7 +260,7 @@ export class OpenTable {
 
   /** A worker died: what it had open is closed, and what it should have removed is given to `orphaned`. */
   dropWorker(worker: number): void {
-    this.#state.waiting.refuse((waiter) => waiter.worker === worker, 'CANCELLED')
+    this.#state.waiting.refuse(waiter => waiter.worker === worker, 'CANCELLED')
     for (const deletion of this.#deletions.values()) if (deletion.worker === worker) this.#orphaned?.(deletion.order)
     for (const open of [...this.#state.opens.values()]) {
       if (open.worker !== worker) continue

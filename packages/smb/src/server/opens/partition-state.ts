@@ -4,7 +4,7 @@ import { File, fileKey, leaseId, type Caching, type Open, Stream } from './entit
 import { PartitionMemory, SlotAllocator } from './partition-memory.ts'
 import { foldPath } from './paths.ts'
 import type { Scheduler } from './scheduler.ts'
-import { leaseStates, type LeaseBreak, type OpenRequest, type OplockBreak } from './types.ts'
+import { leaseStates, type DeletePending, type LeaseBreak, type OpenRequest, type OplockBreak } from './types.ts'
 import { WaitingRoom } from './waiters.ts'
 
 /** What the table tells the worker that serves an open. */
@@ -12,9 +12,15 @@ export type TableMessage =
   | { readonly type: 'oplock-break'; readonly notice: OplockBreak }
   | { readonly type: 'lease-break'; readonly notice: LeaseBreak }
   | { readonly type: 'path'; readonly openId: bigint; readonly path: string; readonly stream: string }
-  | { readonly type: 'delete-pending'; readonly openIds: readonly bigint[]; readonly on: boolean }
-  /** A break ran out of time: nothing is cached any more. */
-  | { readonly type: 'expired'; readonly openIds: readonly bigint[] }
+  | { readonly type: 'delete-pending'; readonly openIds: readonly bigint[]; readonly deletePending: DeletePending }
+  /** What the opens may cache, and what they were asked to come down to: for their record only. */
+  | {
+      readonly type: 'caching'
+      readonly openIds: readonly bigint[]
+      readonly state: number
+      readonly epoch: number
+      readonly breakingTo: number | undefined
+    }
 
 /** Files, streams, opens and caching of a partition, and the breaks between them. No decision is taken here. */
 export class PartitionState {
@@ -157,13 +163,20 @@ export class PartitionState {
       caching.stopTimer = this.scheduler.after(this.#breakTimeoutMs, () => this.#expire(caching))
     }
     this.countCaching(caching.stream)
+    if (outcome.finished === true || outcome.notice !== undefined) this.tellCaching(caching)
     return outcome
+  }
+
+  /** Keeps the records of all workers with opens under it right. */
+  tellCaching(caching: Caching): void {
+    const { state, epoch, phase } = caching
+    const breakingTo = phase === 'breaking' ? caching.breakingTo : undefined
+    for (const [worker, openIds] of opensByWorker(caching.opens)) this.#send(worker, { type: 'caching', openIds, state, epoch, breakingTo })
   }
 
   #expire(caching: Caching): void {
     caching.stopTimer = undefined
     this.#apply(caching, 'timeout', 0)
-    for (const [worker, openIds] of opensByWorker(caching.opens)) this.#send(worker, { type: 'expired', openIds })
     this.waiting.release(caching)
   }
 

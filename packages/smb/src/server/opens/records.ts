@@ -1,6 +1,6 @@
 import { leaseGrant } from './arbitration.ts'
 import { Caching, leaseId, Open } from './entities.ts'
-import { markForDeletion } from './deletion.ts'
+import { deletePendingOf, markFile, markForDeletion } from './deletion.ts'
 import type { PartitionState } from './partition-state.ts'
 import { oplockLevels, type CachingRecord, type OpenRecord, type OpenRequest } from './types.ts'
 
@@ -19,16 +19,17 @@ export const recordOf = (open: Open): OpenRecord => {
     access: open.access,
     shareAccess: open.shareAccess,
     deleteOnClose: open.deleteOnClose,
-    deletePending: file.deletePending || stream.deletePending,
+    deletePending: deletePendingOf(stream),
     clientGuid: open.clientGuid,
     ...(open.createGuid === undefined ? {} : { createGuid: open.createGuid }),
     ...(caching === undefined ? {} : { caching: cachingRecordOf(caching) }),
-    locks: stream.locks.held.filter((lock) => lock.openId === open.id),
+    locks: stream.locks.held.filter(lock => lock.openId === open.id),
     ...(open.lockSequences === undefined ? {} : { lockSequences: open.lockSequences }),
   }
 }
 
-const cachingRecordOf = (caching: Caching): CachingRecord => {
+/** Caching rights as a record keeps them. */
+export const cachingRecordOf = (caching: Caching): CachingRecord => {
   const { parentKey } = leaseGrant(caching)
   return {
     kind: caching.kind,
@@ -53,7 +54,8 @@ export const restoreOpen = (state: PartitionState, record: OpenRecord, worker: n
   for (const lock of record.locks) stream.locks.add(lock)
   state.countLocks(stream)
   open.lockSequences = record.lockSequences
-  if (record.deletePending) markForDeletion(state, stream, true)
+  if (record.deletePending === 'stream') markForDeletion(state, stream, true)
+  if (record.deletePending === 'file') markFile(state, stream.file, true)
   return open
 }
 

@@ -56,7 +56,7 @@ const filesBelow = (state: PartitionState, folder: File): File[] => {
 }
 
 const breakAllHandleCaching = (state: PartitionState, file: File): Caching[] =>
-  [...file.streams.values()].flatMap((stream) => breakHandleCaching(state, stream, undefined))
+  [...file.streams.values()].flatMap(stream => breakHandleCaching(state, stream, undefined))
 
 /** The filesystem has renamed it: new paths for all opens of the file and of what lies below it. */
 export const applyRename = (state: PartitionState, open: Open, target: { readonly path: string; readonly stream?: string }): void => {
@@ -71,7 +71,7 @@ export const applyRename = (state: PartitionState, open: Open, target: { readonl
     return
   }
   const from = file.path
-  const below = file.isFolder ? [...state.files.values()].filter((each) => isBelow(each.folded, file.folded)) : []
+  const below = file.isFolder ? [...state.files.values()].filter(each => isBelow(each.folded, file.folded)) : []
   state.move(file, target.path)
   tellPaths(state, file)
   for (const each of below) {

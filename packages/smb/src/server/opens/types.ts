@@ -195,6 +195,9 @@ export interface CachingRecord {
   readonly breakingTo?: number
 }
 
+/** What is marked for deletion: nothing, the open's named stream, or the whole file. */
+export type DeletePending = 'none' | 'stream' | 'file'
+
 /** All a successor (or a store) needs to know of an open. Structured-cloneable. */
 export interface OpenRecord extends FileIdentity {
   readonly openId: bigint
@@ -206,8 +209,7 @@ export interface OpenRecord extends FileIdentity {
   readonly access: number
   readonly shareAccess: number
   readonly deleteOnClose: boolean
-  /** The file (or stream) is marked for deletion. */
-  readonly deletePending: boolean
+  readonly deletePending: DeletePending
   readonly clientGuid: string
   readonly createGuid?: string
   readonly caching?: CachingRecord

@@ -35,5 +35,6 @@ export const changeOfExternal = ({ folder, name, action, isFolder }: ExternalCha
   folder,
   name,
   action: actionsOfExternal[action],
-  filter: action === 'modified' ? size | lastWrite : action === 'metadata' ? attributes | security | creation | lastAccess | ea : nameFilter(isFolder),
+  filter:
+    action === 'modified' ? size | lastWrite : action === 'metadata' ? attributes | security | creation | lastAccess | ea : nameFilter(isFolder),
 })

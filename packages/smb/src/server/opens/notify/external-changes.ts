@@ -73,7 +73,7 @@ export class ExternalChanges {
       if (followed.stopped) handle?.[Symbol.dispose]()
       else followed.handle = handle
     }
-    const watching = this.#watchFolder(path, { recursive }, (change) => this.#report(change, key))
+    const watching = this.#watchFolder(path, { recursive }, change => this.#report(change, key))
     // A folder that cannot be watched is one without external changes.
     if (watching instanceof Promise) watching.then(started, () => undefined)
     else started(watching)

@@ -29,7 +29,7 @@ export class NotifyRegistry {
     this.#external = new ExternalChanges({
       scheduler: options.scheduler,
       watchFolder: options.watchFolder,
-      publish: (changes) => this.#tell(changes),
+      publish: changes => this.#tell(changes),
     })
   }
 

@@ -1,0 +1,131 @@
+import { Admission } from './admission.ts'
+import type { Notifications, NotifyRequest, NotifyResult } from './notify/types.ts'
+import type { OpenTable } from './open-table.ts'
+import type { Opens } from './opens.ts'
+import type { OwnerService } from './owner-service.ts'
+import type { TableMessage } from './partition-state.ts'
+import { Pending } from './pending.ts'
+import type {
+  CloseResult,
+  LeaseAcknowledgement,
+  LockElement,
+  LockSequence,
+  OpenReference,
+  OpenRequest,
+  OpenResult,
+  OplockAcknowledgement,
+  RenameTarget,
+  StatusResult,
+} from './types.ts'
+
+/** The open table as seen on its owner: plain calls. */
+export class LocalOpens implements Opens {
+  readonly partition: string
+  readonly notify: Notifications
+  readonly #worker: number
+  readonly #table: OpenTable
+  readonly #service: OwnerService
+  readonly #admission: Admission
+
+  constructor(options: { readonly worker: number; readonly table: OpenTable; readonly service: OwnerService; readonly admission: Admission }) {
+    const { table } = options
+    this.partition = table.partition
+    this.#worker = options.worker
+    this.#table = table
+    this.#service = options.service
+    this.#admission = options.admission
+    this.notify = {
+      next: (request: NotifyRequest): NotifyResult | Pending<NotifyResult> => table.nextChange(request),
+      publish: change => table.notify.publish(change),
+      publishRename: rename => table.notify.publishRename(rename),
+      get watched() {
+        return table.notify.watched
+      },
+    }
+  }
+
+  deliver(message: TableMessage): void {
+    this.#admission.deliver(message)
+  }
+
+  open(request: OpenRequest): OpenResult | Pending<OpenResult> {
+    const { recovery } = this.#service
+    if (recovery !== undefined) return this.#openAfter(recovery, request)
+    const result = this.#table.open(this.#worker, request)
+    if (result instanceof Pending) {
+      void result.promise.then(later => later.status === 'SUCCESS' && this.#admission.admitLater(later.openId))
+    } else if (result.status === 'SUCCESS') this.#admission.admit(result.openId)
+    return result
+  }
+
+  /** A former owner's opens come first. */
+  #openAfter(recovery: Promise<void>, request: OpenRequest): Pending<OpenResult> {
+    let inner: Pending<OpenResult> | undefined
+    const pending = new Pending<OpenResult>({
+      waiting: false,
+      cancel: () => (inner === undefined ? pending.settle({ status: 'CANCELLED' }) : inner.cancel()),
+    })
+    void recovery.then(() => {
+      if (pending.settled) return
+      const result = this.#table.open(this.#worker, request)
+      const settle = (settled: OpenResult): void => {
+        if (settled.status === 'SUCCESS') this.#admission.admitLater(settled.openId)
+        pending.settle(settled)
+      }
+      if (!(result instanceof Pending)) return settle(result)
+      inner = result
+      pending.markWaiting()
+      void result.promise.then(settle)
+    })
+    return pending
+  }
+
+  close({ openId }: OpenReference): CloseResult {
+    this.#admission.forget(openId)
+    return this.#table.close(openId)
+  }
+
+  deleteFinished(ticket: number): void {
+    this.#table.deleteFinished(ticket)
+  }
+
+  acknowledgeOplockBreak({ openId }: OpenReference, level: number): OplockAcknowledgement {
+    return this.#table.acknowledgeOplockBreak(openId, level)
+  }
+
+  acknowledgeLeaseBreak(ack: { readonly clientGuid: string; readonly leaseKey: string; readonly state: number }): LeaseAcknowledgement {
+    return this.#table.acknowledgeLeaseBreak(ack)
+  }
+
+  setDeletePending({ openId }: OpenReference, on: boolean): StatusResult | Pending<StatusResult> {
+    return this.#table.setDeletePending(openId, on)
+  }
+
+  isDeletePending({ openId }: OpenReference): boolean {
+    return this.#table.isDeletePending(openId)
+  }
+
+  prepareRename({ openId }: OpenReference, target: RenameTarget): StatusResult | Pending<StatusResult> {
+    return this.#table.prepareRename(openId, target)
+  }
+
+  commitRename({ openId }: OpenReference, target: { readonly path: string; readonly stream?: string }): void {
+    this.#table.commitRename(openId, target)
+  }
+
+  lock({ openId }: OpenReference, elements: readonly LockElement[], sequence?: LockSequence): StatusResult | Pending<StatusResult> {
+    return this.#table.lock(openId, elements, sequence)
+  }
+
+  ioConflict({ openId }: OpenReference, offset: number, lengthBytes: number, isWrite: boolean): boolean {
+    return this.#table.ioConflict(openId, offset, lengthBytes, isWrite)
+  }
+
+  contend({ openId }: OpenReference): void {
+    this.#table.contend(openId)
+  }
+
+  pathOf({ openId }: OpenReference): { readonly path: string; readonly stream: string } | undefined {
+    return this.#table.pathOf(openId)
+  }
+}

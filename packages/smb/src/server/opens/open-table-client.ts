@@ -1,0 +1,76 @@
+import { Admission } from './admission.ts'
+import { LocalOpens } from './local-opens.ts'
+import type { FolderWatcher } from './notify/external-changes.ts'
+import { openIdsOf } from './open-ids.ts'
+import { OpenTable } from './open-table.ts'
+import type { Opens } from './opens.ts'
+import { clientObject, ownerObject, OwnerService, type OpensNode } from './owner-service.ts'
+import { RemoteOpens } from './remote-opens.ts'
+import { createScheduler, type Scheduler } from './scheduler.ts'
+import type { OpenTableEvents } from './types.ts'
+
+export interface OpenTableClientOptions {
+  readonly node: OpensNode
+  /** Name of the share. */
+  readonly partition: string
+  /** From `createPartitionMemory`, the same on all workers. Without it every read and write on another worker's partition is asked for. */
+  readonly memory?: SharedArrayBuffer
+  /** Which worker arbitrates; the same answer on all workers. */
+  readonly ownerOf?: (partition: string, workers: number) => number
+  readonly events: OpenTableEvents
+  readonly scheduler?: Scheduler
+  /** 35 s unless given (MS-SMB2 3.3.2.1). */
+  readonly breakTimeoutMs?: number
+  /** How long a new owner waits for the other workers to bring what they hold; 1 s unless given. */
+  readonly graceMs?: number
+  /** Changes made behind the server's back: usually `FileSystem.watch`. Called on the owner only. */
+  readonly watchFolder?: FolderWatcher | undefined
+}
+
+/** The open table of a partition, wherever it is. */
+export type OpenTableClient = Opens & Disposable
+
+/** Spreads partitions over the workers by a hash of their name (FNV-1a). */
+export const hashOwner = (partition: string, workers: number): number => {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < partition.length; i++) hash = Math.imul(hash ^ partition.charCodeAt(i), 0x01000193)
+  return (hash >>> 0) % workers
+}
+
+/**
+ * The open table of a partition on this worker: its owner when `ownerOf` says so, else a client of the owner.
+ * Call it once per partition on every worker, at its start: a new owner waits for the clients of the old one.
+ *
+ * @example
+ * const opens = createOpenTableClient({ node, partition: 'docs', memory, events })
+ * const answer = opens.open(request)
+ * const result = answer instanceof Pending ? await answer.promise : answer
+ */
+export const createOpenTableClient = (options: OpenTableClientOptions): OpenTableClient => {
+  const { node, partition } = options
+  const owner = (options.ownerOf ?? hashOwner)(partition, node.workers)
+  const scheduler = options.scheduler ?? createScheduler(node)
+  if (owner === node.index) return createOwner(options, scheduler)
+  return new RemoteOpens({ node, partition, owner, memory: options.memory, scheduler, events: options.events })
+}
+
+const createOwner = (options: OpenTableClientOptions, scheduler: Scheduler): OpenTableClient => {
+  const { node, partition, events } = options
+  const admission = new Admission(scheduler, events)
+  const remote = clientObject(partition)
+  const table = new OpenTable({
+    partition,
+    nextOpenId: openIdsOf(node),
+    send: (worker, message) => (worker === node.index ? admission.deliver(message) : node.post(worker, remote, 'tell', message)),
+    orphaned: order => events.onOrphanedDelete?.(order),
+    scheduler,
+    incarnation: node.incarnation,
+    ...(options.memory === undefined ? {} : { memory: options.memory }),
+    ...(options.breakTimeoutMs === undefined ? {} : { breakTimeoutMs: options.breakTimeoutMs }),
+    watchFolder: options.watchFolder,
+  })
+  // Shared memory that had an owner before tells that this one is a successor.
+  const service = new OwnerService({ node, table, scheduler, recovering: table.generation > 1, graceMs: options.graceMs ?? 1_000 })
+  const opens = new LocalOpens({ worker: node.index, table, service, admission })
+  return Object.assign(opens, { [Symbol.dispose]: () => node.unregister(ownerObject(partition)) })
+}

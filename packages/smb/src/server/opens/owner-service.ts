@@ -1,0 +1,184 @@
+import type { WorkerNode, WorkerObject } from '@holdfast/engine'
+import type { WatchRecord } from './notify/notify-registry.ts'
+import type { FolderChange, NotifyRequest, NotifyResult, RenameNotice } from './notify/types.ts'
+import type { OpenTable } from './open-table.ts'
+import { Pending } from './pending.ts'
+import type { Scheduler } from './scheduler.ts'
+import type {
+  CachingRecord,
+  CloseResult,
+  LeaseAcknowledgement,
+  LockElement,
+  LockSequence,
+  OpenRecord,
+  OpenRequest,
+  OpenResult,
+  OplockAcknowledgement,
+  RenameTarget,
+  StatusResult,
+} from './types.ts'
+
+/** The part of a worker node that the open table needs. */
+export type OpensNode = Pick<
+  WorkerNode,
+  'index' | 'workers' | 'incarnation' | 'register' | 'unregister' | 'call' | 'post' | 'onWorkerLost' | 'beginAsync' | 'endAsync'
+>
+
+/** Object id of a partition's open table on its owner. */
+export const ownerObject = (partition: string): string => `opens/${partition}`
+
+/** Object id of what the owner tells, on every other worker. */
+export const clientObject = (partition: string): string => `opens-client/${partition}`
+
+/** Where an open's counters are. */
+export interface SlotReference {
+  readonly slot: number
+  readonly generation: number
+}
+
+/** Answer to a remote open: what the client keeps for itself and for a successor. */
+export interface RemoteGrant extends Partial<SlotReference> {
+  readonly result: OpenResult
+  readonly caching?: CachingRecord
+}
+
+/** What a client brings to a new owner. */
+export interface Reclaim {
+  readonly opens: readonly OpenRecord[]
+  readonly watches: readonly WatchRecord[]
+}
+
+export interface ReclaimAnswer {
+  readonly generation: number
+  readonly slots: readonly (readonly [openId: bigint, slot: number])[]
+}
+
+/** Requests of other workers: method, argument and answer. A `token` (unique per client) names what may be cancelled. */
+export interface OwnerMethods {
+  open(argument: { readonly token: number; readonly request: OpenRequest }): RemoteGrant
+  close(argument: { readonly openId: bigint }): CloseResult
+  acknowledgeOplockBreak(argument: { readonly openId: bigint; readonly level: number }): OplockAcknowledgement
+  acknowledgeLeaseBreak(argument: { readonly clientGuid: string; readonly leaseKey: string; readonly state: number }): LeaseAcknowledgement
+  setDeletePending(argument: { readonly token: number; readonly openId: bigint; readonly on: boolean }): StatusResult
+  prepareRename(argument: { readonly token: number; readonly openId: bigint; readonly target: RenameTarget }): StatusResult
+  commitRename(argument: { readonly openId: bigint; readonly target: { readonly path: string; readonly stream?: string } }): void
+  lock(argument: {
+    readonly token: number
+    readonly openId: bigint
+    readonly elements: readonly LockElement[]
+    readonly sequence?: LockSequence | undefined
+  }): StatusResult
+  ioConflict(argument: { readonly openId: bigint; readonly offset: number; readonly lengthBytes: number; readonly isWrite: boolean }): boolean
+  nextChange(argument: { readonly token: number; readonly request: NotifyRequest }): NotifyResult
+  reclaim(argument: Reclaim): ReclaimAnswer
+  cancel(argument: { readonly token: number }): void
+  contend(argument: { readonly openId: bigint }): void
+  deleteFinished(argument: { readonly ticket: number }): void
+  publish(argument: FolderChange): void
+  publishRename(argument: RenameNotice): void
+}
+
+/** Serves the open table to the other workers, and takes over from a former owner. */
+export class OwnerService {
+  /** Settles when all other workers have brought what they hold; undefined when there is nothing to wait for. */
+  recovery: Promise<void> | undefined
+  readonly #node: OpensNode
+  readonly #table: OpenTable
+  readonly #clientObject: string
+  readonly #cancellable = new Map<string, () => void>()
+  readonly #awaited = new Set<number>()
+  #recovered: (() => void) | undefined
+
+  constructor(options: {
+    readonly node: OpensNode
+    readonly table: OpenTable
+    readonly scheduler: Scheduler
+    readonly recovering: boolean
+    readonly graceMs: number
+  }) {
+    this.#node = options.node
+    this.#table = options.table
+    this.#clientObject = clientObject(options.table.partition)
+    if (options.recovering && options.node.workers > 1) this.#startRecovery(options.scheduler, options.graceMs)
+    options.node.register(ownerObject(options.table.partition), this.#object())
+    options.node.onWorkerLost(worker => {
+      this.#table.dropWorker(worker)
+      this.#reported(worker)
+    })
+  }
+
+  #startRecovery(scheduler: Scheduler, graceMs: number): void {
+    for (let worker = 0; worker < this.#node.workers; worker++) if (worker !== this.#node.index) this.#awaited.add(worker)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.recovery = promise
+    const stopTimer = scheduler.after(graceMs, () => this.#recovered?.())
+    this.#recovered = () => {
+      this.#recovered = undefined
+      this.recovery = undefined
+      stopTimer()
+      resolve()
+    }
+  }
+
+  #reported(worker: number): void {
+    this.#awaited.delete(worker)
+    if (this.#awaited.size === 0) this.#recovered?.()
+  }
+
+  /** What could contradict an open not yet reclaimed waits for the end of the recovery. */
+  #whenRecovered<T>(action: () => T | Promise<T>): T | Promise<T> {
+    return this.recovery === undefined ? action() : this.recovery.then(action)
+  }
+
+  /** Answers when a `Pending` does; tells the client that it waits, and lets it cancel. */
+  #await<T>(from: number, token: number, answer: T | Pending<T>): T | Promise<T> {
+    if (!(answer instanceof Pending)) return answer
+    const key = `${from}:${token}`
+    this.#cancellable.set(key, () => answer.cancel())
+    this.#node.post(from, this.#clientObject, 'waiting', { token })
+    return answer.promise.finally(() => this.#cancellable.delete(key))
+  }
+
+  #grant(result: OpenResult): RemoteGrant {
+    if (result.status !== 'SUCCESS') return { result }
+    const caching = this.#table.recordOf(result.openId)?.caching
+    return { result, ...this.#table.slotOf(result.openId), ...(caching === undefined ? {} : { caching }) }
+  }
+
+  #object(): WorkerObject {
+    const table = this.#table
+    const methods: {
+      [M in keyof OwnerMethods]: (
+        argument: Parameters<OwnerMethods[M]>[0],
+        from: number,
+      ) => ReturnType<OwnerMethods[M]> | Promise<ReturnType<OwnerMethods[M]>>
+    } = {
+      open: ({ token, request }, from) =>
+        this.#whenRecovered<RemoteGrant>(() => {
+          const answer = this.#await(from, token, table.open(from, request))
+          return answer instanceof Promise ? answer.then(result => this.#grant(result)) : this.#grant(answer)
+        }),
+      close: ({ openId }) => table.close(openId),
+      acknowledgeOplockBreak: ({ openId, level }) => table.acknowledgeOplockBreak(openId, level),
+      acknowledgeLeaseBreak: ack => table.acknowledgeLeaseBreak(ack),
+      setDeletePending: ({ token, openId, on }, from) => this.#whenRecovered(() => this.#await(from, token, table.setDeletePending(openId, on))),
+      prepareRename: ({ token, openId, target }, from) => this.#whenRecovered(() => this.#await(from, token, table.prepareRename(openId, target))),
+      commitRename: ({ openId, target }) => table.commitRename(openId, target),
+      lock: ({ token, openId, elements, sequence }, from) =>
+        this.#whenRecovered(() => this.#await(from, token, table.lock(openId, elements, sequence))),
+      ioConflict: ({ openId, offset, lengthBytes, isWrite }) => table.ioConflict(openId, offset, lengthBytes, isWrite),
+      nextChange: ({ token, request }, from) => this.#await(from, token, table.nextChange(request)),
+      reclaim: (reclaim, from) => {
+        table.reclaim(from, reclaim)
+        this.#reported(from)
+        return { generation: table.generation, slots: reclaim.opens.map(({ openId }) => [openId, table.slotOf(openId)!.slot] as const) }
+      },
+      cancel: ({ token }, from) => this.#cancellable.get(`${from}:${token}`)?.(),
+      contend: ({ openId }) => table.contend(openId),
+      deleteFinished: ({ ticket }) => table.deleteFinished(ticket),
+      publish: change => table.notify.publish(change),
+      publishRename: rename => table.notify.publishRename(rename),
+    }
+    return methods as unknown as WorkerObject
+  }
+}
