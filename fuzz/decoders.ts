@@ -1,6 +1,6 @@
 /** Fuzzes everything that reads bytes from a network, one function at a time. */
 import { globSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import { root } from '../testing/run/root.ts'
@@ -37,16 +37,16 @@ export interface DecoderFuzzResult {
   readonly findings: readonly string[]
 }
 
-/** All decoders: rooms keep theirs beside the code, in files named `*.decoders.ts`. */
+/** All decoders: rooms keep theirs beside the code, in files named `*.decoders.ts`; what needs recordings is in `fuzz/rooms/`. */
 export async function findDecoders(): Promise<Target[]> {
   const common = corpusSeeds()
-  const files = globSync('packages/*/src/**/*.decoders.ts', { cwd: root }).sort()
+  const files = globSync(['packages/*/src/**/*.decoders.ts', 'fuzz/rooms/*.decoders.ts'], { cwd: root }).sort()
   const modules = await Promise.all(files.map(async file => (await import(pathToFileURL(join(root, file)).href)) as DecoderModule))
   return modules.flatMap(({ decoders }, index) =>
     Object.entries(decoders).map(([name, entry]) => {
       const { decode, seeds = [] } = typeof entry === 'function' ? { decode: entry } : entry
       const own = seeds.map(seed => Buffer.from(seed))
-      return { name: `${files[index]?.replace(/^packages\/|\/.*$/g, '') ?? ''}:${name}`, decode, seeds: own.length > 0 ? own : common }
+      return { name: `${basename(files[index] ?? '', '.decoders.ts')}: ${name}`, decode, seeds: own.length > 0 ? own : common }
     }),
   )
 }

@@ -42,6 +42,7 @@ test('a capture file gives back what was recorded, by connection', () => {
 })
 
 test('the decoders bear two seconds of fuzzing', async () => {
-  const { findings } = await fuzzDecoders({ seconds: 2, random: new Random(20261121), findings: tmpdir() })
+  const { findings, targets, accepted } = await fuzzDecoders({ seconds: 2, random: new Random(20261121), findings: tmpdir() })
   assert.deepEqual(findings, [])
+  assert.ok(targets > 100 && accepted > 1000, `${targets} decoders, ${accepted} inputs accepted`)
 })

@@ -68,5 +68,5 @@ export function roomOf(repository: Repository, path: string): Room | undefined {
 
 /** True for tests and what only tests load: they may use what a product file may not. */
 export function isTest(path: string): boolean {
-  return /\.(test|fuzz|bench)\.ts$|\/test-support\/|\/testing\//.test(path)
+  return /\.(test|fuzz|bench|decoders)\.ts$|\/test-support\/|\/testing\//.test(path)
 }
