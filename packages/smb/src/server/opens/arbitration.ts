@@ -13,6 +13,7 @@ const refuse = (status: Exclude<OpenStatus, 'SUCCESS'>): Attempt<OpenResult> => 
 
 /** One attempt at an open: refuses, grants, or starts breaks and says whose end it needs (MS-FSA 2.1.5.1.2, MS-SMB2 3.3.5.9). */
 export const attemptOpen = (state: PartitionState, request: OpenRequest, nextOpen: () => { id: bigint; worker: number }): Attempt<OpenResult> => {
+  if (request.created === true) supersedeDeleted(state, request)
   const { file, stream } = state.findStream(request)
   if (file !== undefined && (file.deletePending || file.deleting !== undefined || stream?.isMarkedForDeletion === true))
     return refuse('DELETE_PENDING')
@@ -27,6 +28,16 @@ export const attemptOpen = (state: PartitionState, request: OpenRequest, nextOpe
   }
   const { id, worker } = nextOpen()
   return { result: grant(state, request, id, worker) }
+}
+
+/** Filesystems give the id of a file just removed to the next one: what was just created is not what is being deleted. */
+const supersedeDeleted = (state: PartitionState, request: OpenRequest): void => {
+  const { file, stream } = state.findStream(request)
+  if (file?.deleting !== undefined) state.supersede(file)
+  else if (stream?.deleting !== undefined && file?.deletePending === false) {
+    stream.deleting = undefined
+    stream.deletePending = false
+  }
 }
 
 /** Nothing is created in a folder that is about to go (MS-FSA 2.1.5.1.1). */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { applyLockElements, ByteRangeLocks, rangeIsInvalid, rangesOverlap } from './byte-range-locks.ts'
 import { lockFlags } from './types.ts'
 

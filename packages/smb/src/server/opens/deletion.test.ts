@@ -48,6 +48,19 @@ describe('delete-on-close', () => {
     opened(table.open(0, request()))
   })
 
+  test('a new file that was given the id of one just removed is not taken for it', () => {
+    const { table } = createTable()
+    const { deleteNow } = table.close(opened(table.open(0, request({ deleteOnClose: true }))))
+    const created = opened(table.open(0, request({ path: 'new', created: true })))
+    table.deleteFinished(deleteNow!.ticket)
+    assert.equal(table.isDeletePending(created), false)
+    opened(table.open(0, request({ path: 'new' })))
+    const stream = table.close(opened(table.open(0, request({ path: 'new', stream: 's', deleteOnClose: true }))))
+    const again = opened(table.open(0, request({ path: 'new', stream: 's', created: true })))
+    table.deleteFinished(stream.deleteNow!.ticket)
+    assert.equal(table.isDeletePending(again), false)
+  })
+
   test('the streams of a file go with it, and keep it until they are closed (MS-FSA 2.1.5.4)', () => {
     const { table } = createTable()
     const stream = opened(table.open(0, request({ stream: 's' })))

@@ -1,9 +1,8 @@
-import { Admission } from './admission.ts'
+import type { Admission } from './admission.ts'
 import type { Notifications, NotifyRequest, NotifyResult } from './notify/types.ts'
 import type { OpenTable } from './open-table.ts'
 import type { Opens } from './opens.ts'
 import type { OwnerService } from './owner-service.ts'
-import type { TableMessage } from './partition-state.ts'
 import { Pending } from './pending.ts'
 import type {
   CloseResult,
@@ -42,10 +41,6 @@ export class LocalOpens implements Opens {
         return table.notify.watched
       },
     }
-  }
-
-  deliver(message: TableMessage): void {
-    this.#admission.deliver(message)
   }
 
   open(request: OpenRequest): OpenResult | Pending<OpenResult> {

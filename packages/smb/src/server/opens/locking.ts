@@ -53,7 +53,7 @@ const refuseLock = (stream: Stream, waiter: LockWaiter, status: OpenStatus): voi
 
 /** Something was released: waiting locks are granted in the order of arrival, as far as they can be. */
 export const grantWaitingLocks = (state: PartitionState, stream: Stream): void => {
-  for (const waiter of [...stream.lockWaiters]) {
+  for (const waiter of stream.lockWaiters.slice()) {
     const { lock } = waiter
     if (stream.locks.forbidsLock(lock.openId, lock, lock.exclusive)) continue
     stream.locks.add(lock)
@@ -67,7 +67,7 @@ export const grantWaitingLocks = (state: PartitionState, stream: Stream): void =
 /** The end of an open: its locks go, and what it waits for is answered RANGE_NOT_LOCKED. */
 export const releaseLocks = (state: PartitionState, open: Open): void => {
   const { stream } = open
-  for (const waiter of [...stream.lockWaiters]) if (waiter.open === open) refuseLock(stream, waiter, 'RANGE_NOT_LOCKED')
+  for (const waiter of stream.lockWaiters.slice()) if (waiter.open === open) refuseLock(stream, waiter, 'RANGE_NOT_LOCKED')
   if (stream.locks.removeAll(open.id) === 0) return
   if (stream.lockWaiters.length > 0) grantWaitingLocks(state, stream)
   else state.countLocks(stream)

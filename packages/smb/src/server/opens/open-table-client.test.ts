@@ -68,6 +68,19 @@ describe('two workers', () => {
     assert.deepEqual(await value(other.close(second)), { status: 'SUCCESS' })
   })
 
+  test('callbacks come after the call that caused them, and may call back', async () => {
+    const { opens, events } = createBench()
+    const [owner] = opens as [OpenTableClient]
+    const holder = await granted(owner.open(request({ oplockLevel: oplockLevels.batch })))
+    await settle()
+    const waiting = owner.open(request())
+    assert.deepEqual(events, [])
+    await settle()
+    assert.deepEqual(events, ['0: 1>1'])
+    await value(owner.close(holder))
+    await granted(waiting)
+  })
+
   test('breaks reach the worker that serves the holder, and wait for it to learn of its grant', async () => {
     const { opens, events } = createBench()
     const [owner, other] = opens as [OpenTableClient, OpenTableClient]

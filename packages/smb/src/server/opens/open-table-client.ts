@@ -5,6 +5,7 @@ import { openIdsOf } from './open-ids.ts'
 import { OpenTable } from './open-table.ts'
 import type { Opens } from './opens.ts'
 import { clientObject, ownerObject, OwnerService, type OpensNode } from './owner-service.ts'
+import type { TableMessage } from './partition-state.ts'
 import { RemoteOpens } from './remote-opens.ts'
 import { createScheduler, type Scheduler } from './scheduler.ts'
 import type { OpenTableEvents } from './types.ts'
@@ -57,20 +58,53 @@ export const createOpenTableClient = (options: OpenTableClientOptions): OpenTabl
 const createOwner = (options: OpenTableClientOptions, scheduler: Scheduler): OpenTableClient => {
   const { node, partition, events } = options
   const admission = new Admission(scheduler, events)
+  const deliver = deliverOutside(admission)
   const remote = clientObject(partition)
   const table = new OpenTable({
     partition,
     nextOpenId: openIdsOf(node),
-    send: (worker, message) => (worker === node.index ? admission.deliver(message) : node.post(worker, remote, 'tell', message)),
+    send: (worker, message) => (worker === node.index ? deliver(message) : node.post(worker, remote, 'tell', message)),
     orphaned: order => events.onOrphanedDelete?.(order),
     scheduler,
     incarnation: node.incarnation,
     ...(options.memory === undefined ? {} : { memory: options.memory }),
     ...(options.breakTimeoutMs === undefined ? {} : { breakTimeoutMs: options.breakTimeoutMs }),
-    watchFolder: options.watchFolder,
+    watchFolder: attentive(node, options.watchFolder),
   })
   // Shared memory that had an owner before tells that this one is a successor.
   const service = new OwnerService({ node, table, scheduler, recovering: table.generation > 1, graceMs: options.graceMs ?? 1_000 })
   const opens = new LocalOpens({ worker: node.index, table, service, admission })
   return Object.assign(opens, { [Symbol.dispose]: () => node.unregister(ownerObject(partition)) })
+}
+
+/** Delivers after the call that caused it: a callback may use the table. */
+const deliverOutside = (admission: Admission): ((message: TableMessage) => void) => {
+  const outbox: TableMessage[] = []
+  return message => {
+    if (message.type === 'caching' || message.type === 'delete-pending') return
+    outbox.push(message)
+    if (outbox.length > 1) return
+    queueMicrotask(() => {
+      for (const each of outbox.splice(0)) admission.deliver(each)
+    })
+  }
+}
+
+/** The filesystem's reports come through the event loop: the worker must look there as long as it watches. */
+const attentive = (node: OpensNode, watchFolder: FolderWatcher | undefined): FolderWatcher | undefined => {
+  if (watchFolder === undefined) return undefined
+  const holding = (handle: Disposable | undefined): Disposable | undefined => {
+    if (handle === undefined) return undefined
+    node.beginAsync()
+    return {
+      [Symbol.dispose]() {
+        node.endAsync()
+        handle[Symbol.dispose]()
+      },
+    }
+  }
+  return (path, options, listener) => {
+    const watching = watchFolder(path, options, listener)
+    return watching instanceof Promise ? watching.then(holding) : holding(watching)
+  }
 }

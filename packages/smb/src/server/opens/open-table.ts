@@ -262,7 +262,7 @@ export class OpenTable {
   dropWorker(worker: number): void {
     this.#state.waiting.refuse(waiter => waiter.worker === worker, 'CANCELLED')
     for (const deletion of this.#deletions.values()) if (deletion.worker === worker) this.#orphaned?.(deletion.order)
-    for (const open of [...this.#state.opens.values()]) {
+    for (const open of Array.from(this.#state.opens.values())) {
       if (open.worker !== worker) continue
       const order = this.#close(open)
       if (order !== undefined) this.#orphaned?.(order)

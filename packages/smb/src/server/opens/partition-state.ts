@@ -1,7 +1,7 @@
 import { applyBreakEvent, type BreakEvent, type BreakOutcome } from './break-machine.ts'
 import { oplockLevel } from './caching-states.ts'
 import { File, fileKey, leaseId, type Caching, type Open, Stream } from './entities.ts'
-import { PartitionMemory, SlotAllocator } from './partition-memory.ts'
+import { SlotAllocator, type PartitionMemory } from './partition-memory.ts'
 import { foldPath } from './paths.ts'
 import type { Scheduler } from './scheduler.ts'
 import { leaseStates, type DeletePending, type LeaseBreak, type OpenRequest, type OplockBreak } from './types.ts'
@@ -83,6 +83,11 @@ export class PartitionState {
     open.stream.file.opens--
   }
 
+  /** A new file was given the id of one that is gone already, though that was not reported yet. */
+  supersede(file: File): void {
+    this.#forget(file)
+  }
+
   /** Forgets a stream and, with the last one, its file, unless something is still to happen to them. */
   prune(stream: Stream): void {
     const { file } = stream
@@ -94,7 +99,7 @@ export class PartitionState {
   }
 
   #forget(file: File): void {
-    this.files.delete(file.key)
+    if (this.files.get(file.key) === file) this.files.delete(file.key)
     this.#unindex(file)
   }
 

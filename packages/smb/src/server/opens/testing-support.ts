@@ -1,10 +1,11 @@
 /** For tests: workers in one thread, and time that moves when told. */
+import assert from 'node:assert/strict'
 import type { OpensNode } from './owner-service.ts'
 import type { TableMessage } from './partition-state.ts'
 import { OpenTable, type OpenTableOptions } from './open-table.ts'
-import type { Pending } from './pending.ts'
+import { Pending } from './pending.ts'
 import type { Scheduler } from './scheduler.ts'
-import { leaseStates, oplockLevels, type LeaseRequest, type OpenRequest } from './types.ts'
+import { leaseStates, oplockLevels, type LeaseRequest, type OpenGrant, type OpenRequest, type OpenResult } from './types.ts'
 
 /** A clock that stands still until `advance`. */
 export class ManualScheduler implements Scheduler {
@@ -131,7 +132,7 @@ export class FakeNetwork {
     dead.alive = false
     const successor = new FakeWorkerNode(this, index, dead.incarnation + 1)
     this.nodes[index] = successor
-    for (const { to, reject } of [...this.#outstanding]) if (to === dead) reject(workerLost())
+    for (const { to, reject } of Array.from(this.#outstanding)) if (to === dead) reject(workerLost())
     for (const node of this.nodes) if (node !== successor) for (const listener of node.lostListeners) listener(index)
     return successor
   }
@@ -196,6 +197,24 @@ export const createTable = (
     })
   return { table, messages, scheduler, breaks }
 }
+
+/** The grant of an open that need not wait. */
+export const opened = (result: OpenResult | Pending<OpenResult>): OpenGrant => {
+  assert.ok(!(result instanceof Pending), 'the open should not wait')
+  assert.equal(result.status, 'SUCCESS')
+  return result as OpenGrant
+}
+
+/** The open that has to wait. */
+export const waits = (result: OpenResult | Pending<OpenResult>): Pending<OpenResult> => {
+  assert.ok(result instanceof Pending, `the open should wait, it got ${(result as OpenResult).status}`)
+  assert.equal(result.settled, false)
+  return result
+}
+
+/** Status at hand, or `pending`. */
+export const statusOf = (result: { status: string } | Pending<never> | Pending<OpenResult>): string =>
+  result instanceof Pending ? 'pending' : result.status
 
 /** Lease state bits as letters, `''` for none. */
 export const letters = (state: number): string => `${state & 1 ? 'R' : ''}${state & 4 ? 'W' : ''}${state & 2 ? 'H' : ''}`

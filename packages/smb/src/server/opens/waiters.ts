@@ -87,7 +87,7 @@ export class WaitingRoom {
 
   /** Ends the waits that satisfy `which`. */
   refuse(which: (waiter: Waiter) => boolean, status: Exclude<OpenStatus, 'SUCCESS'>): void {
-    for (const waiter of [...this.waiting]) if (which(waiter)) waiter.refuse(status)
+    for (const waiter of Array.from(this.waiting)) if (which(waiter)) waiter.refuse(status)
   }
 }
 

@@ -1,6 +1,6 @@
 import { foldPath, parentOf } from '../paths.ts'
 import type { PartitionMemory } from '../partition-memory.ts'
-import { Pending } from '../pending.ts'
+import type { Pending } from '../pending.ts'
 import type { Scheduler } from '../scheduler.ts'
 import { changesOfRename } from './changes.ts'
 import { ExternalChanges, type FolderWatcher } from './external-changes.ts'
