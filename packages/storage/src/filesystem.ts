@@ -11,7 +11,8 @@
  * Paths are relative to the filesystem's root, components separated by `/`, without leading slash, `.` or
  * `..`; the root is `''`. Names are compared without regard to case (simple upper-casing of UTF-16 code
  * units, as Windows does) and keep the case they were created with. A name is any string of UTF-16 code
- * units (unpaired surrogates included) without NUL, `/` and `\`.
+ * units (unpaired surrogates included) without NUL, `/` and `\`. A filesystem may refuse with `invalid-name` what
+ * SMB cannot carry (`"*:<>?|` and control characters). Streams' names have neither NUL, `/`, `\` nor `:`.
  */
 
 /** A result at hand, or one that will come. */
@@ -54,10 +55,12 @@ export interface FolderEntry extends FileInfo {}
 
 /** What can be changed of a file's metadata; what is left out stays. */
 export interface InfoChange {
+  /** All that are to be set: also SPARSE, which is kept as given. 0 and NORMAL: none. */
   readonly attributes?: FileAttributes
   readonly createdAt?: FileTime
   readonly accessedAt?: FileTime
   readonly writtenAt?: FileTime
+  /** A filesystem whose system keeps this time by itself ignores it. */
   readonly changedAt?: FileTime
 }
 
@@ -129,7 +132,10 @@ export interface Features {
   readonly watch: boolean
 }
 
-/** A change that somebody else made (not through this FileSystem object), as seen by `watch`. */
+/**
+ * A change that somebody else made (not through this FileSystem object), as seen by `watch`. A `name` of `''` says that changes
+ * were lost: anything in and below the folder may have changed.
+ */
 export interface ExternalChange {
   /** Path of the folder it happened in. */
   readonly folder: string
@@ -173,6 +179,10 @@ export interface FileHandle {
    */
   entries(names?: readonly string[]): MaybePromise<Iterable<MaybePromise<FolderEntry | undefined>>>
 
+  /** Names of all entries without metadata, which is much cheaper where only some will be asked for (with `entries(names)`). Optional. */
+  entryNames?(): MaybePromise<readonly string[]>
+
+  /** All data streams; a file's unnamed one is among them, with the name `''`. */
   streams(): MaybePromise<readonly StreamInfo[]>
   extendedAttributes(): MaybePromise<readonly ExtendedAttribute[]>
   /** An empty value removes the attribute. */
@@ -211,12 +221,33 @@ export interface FileSystem {
   symlink?(path: string, target: string): MaybePromise<void>
   /** Reports external changes in a folder (and below, when `recursive`) until disposed. */
   watch?(path: string, options: { readonly recursive: boolean }, listener: (change: ExternalChange) => void): MaybePromise<Disposable>
+  /** Reports pending external changes now. `watch` does so by a timer; a worker that blocks its event loop calls this between. Optional. */
+  pollChanges?(): void
   close(): MaybePromise<void>
 }
 
 export const fsErrorCodes = [
-  'not-found', 'path-not-found', 'exists', 'not-empty', 'is-folder', 'not-folder', 'access-denied', 'read-only', 'no-space',
-  'quota', 'invalid-name', 'name-too-long', 'too-many-open', 'not-supported', 'cross-device', 'escapes', 'stale', 'busy', 'invalid', 'too-large', 'io',
+  'not-found',
+  'path-not-found',
+  'exists',
+  'not-empty',
+  'is-folder',
+  'not-folder',
+  'access-denied',
+  'read-only',
+  'no-space',
+  'quota',
+  'invalid-name',
+  'name-too-long',
+  'too-many-open',
+  'not-supported',
+  'cross-device',
+  'escapes',
+  'stale',
+  'busy',
+  'invalid',
+  'too-large',
+  'io',
 ] as const
 export type FsErrorCode = (typeof fsErrorCodes)[number]
 

@@ -1,1 +1,6 @@
 export * from './filesystem.ts'
+export { fileAttribute, reparseTagSymlink, shownAttributes, storableAttributes } from './attributes.ts'
+export { DirectoryFileSystem, directory } from './directory/directory.ts'
+export type { DirectoryOptions } from './directory/options.ts'
+export { fileTimeOf, fileTimeOfMs, unixTimeOf } from './time.ts'
+export { sameName, upcase } from './upcase.ts'
