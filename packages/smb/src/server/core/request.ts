@@ -150,6 +150,11 @@ export class SmbRequest implements RequestContext {
   /** Writes the header (and, for a failure, the body) of the response and hands it to the chain. */
   finish(status: number): void {
     const { chain } = this
+    // A related request may say -1 for what it takes from the one before; the response says what it was.
+    if (this.isRelated && this.session !== undefined) {
+      this.responseSessionId ??= this.session.number
+      if (this.tree !== undefined) this.responseTreeId ??= this.tree.id
+    }
     let bodyLength = this.#bodyLength
     if (bodyLength < 0) bodyLength = this.#writeError()
     const at = this.#at
