@@ -17,14 +17,15 @@ export function quoted(value: unknown): string {
   return `"${clean.length > 80 ? `${clean.slice(0, 77)}...` : clean}"`
 }
 
-/** Where a value came from, as a person would write it: `--smb` or `smb in holdfast.yaml`. */
+/** Where a value came from, as a person would write it: `--smb`, `smb in holdfast.yaml`, or `smb` of an API call. */
 export interface Origin {
   readonly key: string
+  readonly isOption?: true
   /** The file's path; undefined for a flag. */
   readonly file?: string
 }
 
-export const originText = ({ key, file }: Origin): string => (file === undefined ? `--${key}` : `${key} in ${file}`)
+export const originText = ({ key, file, isOption }: Origin): string => (file === undefined ? `${isOption ? '' : '--'}${key}` : `${key} in ${file}`)
 
 /** `--smb: "x" is not allowed; allowed: ADDR:PORT` */
 export function badValue(origin: Origin, value: unknown, allowed: string): ConfigError {

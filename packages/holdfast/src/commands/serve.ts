@@ -1,0 +1,113 @@
+/** `holdfast serve`: a node from its configuration to its last breath. */
+
+import { randomInt } from 'node:crypto'
+import { type Address, defaultPorts, formatAddress } from '../config/addresses.ts'
+import type { Config } from '../config/config.ts'
+import { ConfigError } from '../config/errors.ts'
+import { createLogger, type Logger } from '../log.ts'
+import { nodeConfigOf } from '../node/node-config.ts'
+import { ListenError, type RunningNode, startNode } from '../node/node.ts'
+import { lockStateFolder, openIdentity, openStateFolder } from '../state/folder.ts'
+import { openUserStore } from '../state/users.ts'
+import type { CommandContext } from './context.ts'
+
+export interface ServeHooks {
+  /** After the ready line. */
+  onReady?(node: RunningNode): void
+  /** The HTTP listener is welcome, not demanded: a port that is taken costs a warning. */
+  readonly httpOptional?: boolean
+  readonly start?: typeof startNode
+}
+
+/** From SIGTERM to exit 0: what does not end by itself is left behind before the 10 s that are promised. */
+const shutdownMsMax = 9000
+
+/** Serves until `context.signal` aborts, then shuts down. Throws ConfigError, StateError, ListenError. */
+export async function serve(context: CommandContext, given: Config, hooks: ServeHooks = {}): Promise<void> {
+  const config = withListeners(given)
+  const format = config.logFormat ?? (context.terminal ? 'pretty' : 'json')
+  const log = createLogger({ level: config.logLevel, format, colour: context.terminal, write: line => void context.err.write(line) })
+  openStateFolder(config.stateDir)
+  using _lock = lockStateFolder(config.stateDir)
+  takeUsers(config, log)
+  const node = await start(config, log, hooks)
+  using _chaos = chaosOnSignal(node, context, log)
+  context.out.write(`${readyLine(node, config)}\n`)
+  log.info({ workers: node.workers, shares: config.shares.map(share => share.name) }, 'ready')
+  hooks.onReady?.(node)
+  await aborted(context.signal)
+  log.info('stopping')
+  await stop(node, log)
+}
+
+/** `ready pid=1234 smb=127.0.0.1:4450 http=127.0.0.1:8080`: only what runs, several addresses with commas between. */
+export function readyLine(node: Pick<RunningNode, 'listeners'>, config: Pick<Config, 'nodeName' | 'nodeNamed'>): string {
+  const words = [`ready pid=${process.pid}`]
+  for (const [protocol, addresses] of Object.entries(node.listeners)) {
+    if (addresses.length > 0) words.push(`${protocol}=${addresses.map(formatAddress).join(',')}`)
+  }
+  if (config.nodeNamed) words.push(`node=${config.nodeName}`)
+  return words.join(' ')
+}
+
+function withListeners(config: Config): Config {
+  if (config.shares.length === 0 && config.smb.length === 0 && config.http.length === 0) {
+    throw new ConfigError('there is nothing to serve; give --share NAME=DIR (see holdfast serve --help)')
+  }
+  const smb: readonly Address[] = config.smb.length === 0 && config.shares.length > 0 ? [{ host: '127.0.0.1', port: defaultPorts.smb }] : config.smb
+  return { ...config, smb }
+}
+
+function takeUsers(config: Config, log: Logger): void {
+  const users = openUserStore(config.stateDir)
+  for (const user of config.users) {
+    const outcome = users.set(user)
+    if (outcome !== 'unchanged') log.info({ user: user.name }, `user ${outcome}`)
+  }
+  const known = new Set(users.list().map(user => user.name.toUpperCase()))
+  for (const share of config.shares) {
+    for (const name of share.users ?? [])
+      if (!known.has(name.toUpperCase())) log.warn({ share: share.name, user: name }, 'a share names a user that there is not')
+  }
+  if (known.size === 0) log.warn('there are no users: nobody can connect before one is added with --user or "holdfast user add"')
+}
+
+async function start(config: Config, log: Logger, { httpOptional = false, start = startNode }: ServeHooks): Promise<RunningNode> {
+  const nodeConfig = nodeConfigOf(config, openIdentity(config.stateDir))
+  try {
+    return await start(nodeConfig, { log })
+  } catch (error) {
+    if (!httpOptional || !(error instanceof ListenError) || error.protocol !== 'http') throw error
+    log.warn({ reason: error.message }, 'no HTTP listener')
+    return start({ ...nodeConfig, http: [] }, { log })
+  }
+}
+
+async function stop(node: RunningNode, log: Logger): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<'late'>(resolve => {
+    timer = setTimeout(() => resolve('late'), shutdownMsMax)
+  })
+  const outcome = await Promise.race([node.close(), late])
+  clearTimeout(timer)
+  if (outcome === 'late') log.warn(`not everything had ended after ${shutdownMsMax / 1000} s`)
+  else log.info('stopped')
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise(resolve => {
+    if (signal.aborted) return resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+
+/** With HOLDFAST_CHAOS=1, SIGUSR2 ends a worker at random as a crash would: for tests of what that costs clients. */
+function chaosOnSignal(node: RunningNode, { environment }: CommandContext, log: Logger): Disposable {
+  if (environment['HOLDFAST_CHAOS'] !== '1') return { [Symbol.dispose]() {} }
+  const kill = (): void => {
+    const worker = randomInt(node.workers)
+    log.warn({ worker }, 'ending a worker on purpose')
+    node.killWorker(worker)
+  }
+  process.on('SIGUSR2', kill)
+  return { [Symbol.dispose]: () => void process.off('SIGUSR2', kill) }
+}

@@ -1,0 +1,185 @@
+/** Holdfast inside another program: `serve` a folder, or a filesystem of your own, from Node. */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { FileSystem } from '@holdfast/storage'
+import { type Address, addressAllowed, defaultPorts, formatAddress, parseAddress } from './config/addresses.ts'
+import { badValue, ConfigError } from './config/errors.ts'
+import { type ConfiguredLimits, isLimitName, limitAllowed, type LimitName, parseLimit, sortLimits } from './config/limits.ts'
+import { nodeNameAllowed, nodeNameFrom, nodeNamePattern, shareNameAllowed, shareNamePattern } from './config/names.ts'
+import { allowed } from './config/words.ts'
+import { createLogger, type Logger } from './log.ts'
+import type { NodeConfig, NodeShare, ShareSource } from './node/node-config.ts'
+import { startNode } from './node/node.ts'
+import { lockStateFolder, openIdentity, openStateFolder } from './state/folder.ts'
+import { openUserStore } from './state/users.ts'
+
+/** A filesystem that every worker thread makes for itself: a module that exports `fileSystem(options)`. */
+export interface ShareFromModule {
+  readonly module: URL | string
+  /** Handed to it; structured-cloneable. */
+  readonly options?: unknown
+}
+
+export interface ShareFromFolder {
+  readonly path: string
+}
+
+export interface ShareFromObject {
+  readonly fileSystem: FileSystem
+}
+
+export interface ShareSettingsForServe {
+  readonly comment?: string
+  readonly readOnly?: boolean
+  /** Clients have to encrypt. */
+  readonly encrypt?: boolean
+  /** Names of those who may connect; everybody where it is left out. */
+  readonly users?: readonly string[]
+}
+
+/** A folder's path, a FileSystem object, or either (or a module) with settings. */
+export type ServedShare = string | FileSystem | ((ShareFromModule | ShareFromFolder | ShareFromObject) & ShareSettingsForServe)
+
+export interface ServeOptions {
+  /** By share name. */
+  readonly shares: Readonly<Record<string, ServedShare>>
+  /** Passwords by user name. */
+  readonly users: Readonly<Record<string, string>>
+  /** Where to listen; default `127.0.0.1:4450`, port 0 takes a free one. */
+  readonly smb?: string | readonly string[]
+  /** Where to answer /healthz, /readyz and /metrics; nowhere by default. */
+  readonly http?: string | readonly string[]
+  /** A folder for users, keys and identity; by default a temporary one that goes with the server. */
+  readonly state?: string
+  /** Worker threads; default one per core. */
+  readonly workers?: number
+  /** No worker threads: all runs in the calling thread. Needed, and the default, as soon as a share is a FileSystem object. */
+  readonly inThread?: boolean
+  readonly signing?: 'required' | 'enabled'
+  readonly name?: string
+  readonly limits?: Readonly<Partial<Record<LimitName, number | string>>>
+  /** Silent by default. */
+  readonly log?: Logger
+}
+
+/** A server that runs. */
+export interface HoldfastServer extends AsyncDisposable {
+  /** `127.0.0.1:4450`, one for each listener, with the ports that were really taken. */
+  readonly smb: readonly string[]
+  readonly http: readonly string[]
+  /** Stops accepting, finishes what runs. Idempotent. */
+  close(): Promise<void>
+}
+
+/**
+ * Serves shares until it is closed. Resolves when every listener is up.
+ *
+ * A FileSystem object lives in the thread that made it, so it is served from there (`inThread`). To use all cores with a filesystem of your own,
+ * give a module instead: every worker imports it and calls its `fileSystem(options)`.
+ *
+ * Throws ConfigError (`code` CONFIG) for options that are not allowed, StateError, and ListenError (`code` EADDRINUSE, EACCES, …).
+ *
+ * @example
+ * await using server = await serve({ shares: { docs: './docs' }, users: { alice: 'password' }, smb: '127.0.0.1:0' })
+ * console.log(`smbclient //127.0.0.1/docs -p ${server.smb[0].split(':')[1]} -U alice`)
+ * @example
+ * await using server = await serve({
+ *   shares: { archive: { module: new URL('./zip-filesystem.ts', import.meta.url), options: { file: 'archive.zip' }, readOnly: true } },
+ *   users: { alice: 'password' },
+ * })
+ */
+export async function serve(options: ServeOptions): Promise<HoldfastServer> {
+  const shares = Object.entries(options.shares).map(([name, share]) => parseShare(name, share))
+  const objects = new Map(shares.flatMap(({ share, object }) => (object === undefined ? [] : [[share.name, object] as const])))
+  if (objects.size > 0 && options.inThread === false) {
+    throw new ConfigError(
+      `inThread: false is not allowed: the share ${[...objects.keys()].join(', ')} is an object of this thread; give a module instead`,
+    )
+  }
+  const inThread = options.inThread ?? objects.size > 0
+  if (inThread && options.workers !== undefined && options.workers !== 1)
+    throw badValue({ key: 'workers', isOption: true }, options.workers, '1 with inThread')
+  const addresses = parseAddresses(options)
+  const limits = parseLimits(options.limits ?? {})
+  const name = options.name ?? nodeNameFrom('holdfast')
+  if (!nodeNamePattern.test(name)) throw badValue({ key: 'name', isOption: true }, name, nodeNameAllowed)
+  if (options.workers !== undefined && !(Number.isInteger(options.workers) && options.workers >= 1 && options.workers <= 64)) {
+    throw badValue({ key: 'workers', isOption: true }, options.workers, allowed.workers)
+  }
+
+  using cleanup = new DisposableStack()
+  const stateDir = options.state === undefined ? temporaryState(cleanup) : resolve(options.state)
+  openStateFolder(stateDir)
+  cleanup.use(lockStateFolder(stateDir))
+  const users = openUserStore(stateDir)
+  for (const [user, password] of Object.entries(options.users)) users.set({ name: user, password })
+
+  const config: NodeConfig = {
+    name: name.toUpperCase(),
+    stateDir,
+    identity: openIdentity(stateDir),
+    shares: shares.map(({ share }) => share),
+    ...addresses,
+    ...(options.workers !== undefined && { workers: options.workers }),
+    ...(inThread && { inThread }),
+    signing: options.signing ?? 'required',
+    limits,
+  }
+  const log = options.log ?? createLogger({ level: 'silent', format: 'json' })
+  const node = await startNode(config, { log, ...(objects.size > 0 && { fileSystems: objects }) })
+  const resources = cleanup.move()
+  const close = async (): Promise<void> => {
+    try {
+      await node.close()
+    } finally {
+      resources.dispose()
+    }
+  }
+  return { smb: node.listeners.smb.map(formatAddress), http: node.listeners.http.map(formatAddress), close, [Symbol.asyncDispose]: close }
+}
+
+function temporaryState(cleanup: DisposableStack): string {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-'))
+  cleanup.defer(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+const isFileSystem = (share: object): share is FileSystem => 'features' in share && 'open' in share
+
+function parseShare(name: string, share: ServedShare): { share: NodeShare; object?: FileSystem } {
+  if (!shareNamePattern.test(name)) throw badValue({ key: 'shares', isOption: true }, name, shareNameAllowed)
+  const given = typeof share === 'string' ? { path: share } : isFileSystem(share) ? { fileSystem: share } : share
+  const { comment = '', readOnly = false, encrypt = false, users } = given as ShareSettingsForServe
+  const made = (source: ShareSource): NodeShare => ({ name, source, comment, readOnly, encrypt, ...(users && { users }) })
+  if ('fileSystem' in given) return { share: made({ kind: 'object' }), object: given.fileSystem }
+  if ('path' in given) return { share: made({ kind: 'directory', path: resolve(given.path) }) }
+  if (!('module' in given))
+    throw badValue({ key: `shares.${name}`, isOption: true }, share, 'a path, a FileSystem, or an object with path, fileSystem or module')
+  const url = given.module instanceof URL ? given.module.href : /^[a-z]+:/.test(given.module) ? given.module : pathToFileURL(given.module).href
+  return { share: made({ kind: 'module', url, options: given.options }) }
+}
+
+function parseAddresses({ smb = `127.0.0.1:${defaultPorts.smb}`, http = [] }: ServeOptions): { readonly smb: Address[]; readonly http: Address[] } {
+  const parse = (key: 'smb' | 'http', texts: string | readonly string[]): Address[] =>
+    (typeof texts === 'string' ? [texts] : texts).map(text => {
+      const address = parseAddress(text, defaultPorts[key])
+      if (address === undefined) throw badValue({ key, isOption: true }, text, addressAllowed)
+      return address
+    })
+  return { smb: parse('smb', smb), http: parse('http', http) }
+}
+
+function parseLimits(given: Readonly<Record<string, number | string | undefined>>): ConfiguredLimits {
+  const values = new Map<LimitName, number>()
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue
+    if (!isLimitName(name)) throw badValue({ key: 'limits', isOption: true }, name, allowed.limits)
+    const parsed = parseLimit(name, value)
+    if (parsed === undefined) throw badValue({ key: `limits.${name}`, isOption: true }, value, limitAllowed(name))
+    values.set(name, parsed)
+  }
+  return sortLimits(values)
+}

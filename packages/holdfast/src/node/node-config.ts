@@ -1,0 +1,57 @@
+/** A validated node, as plain data: structured-cloneable, so that workers get it as it is. */
+
+import type { EngineLimits } from '@holdfast/engine'
+import type { Address } from '../config/addresses.ts'
+import type { Config } from '../config/config.ts'
+import type { Identity } from '../state/folder.ts'
+
+/** Where a share's files come from. */
+export type ShareSource =
+  | { readonly kind: 'directory'; readonly path: string }
+  /** A module that exports `fileSystem(options)`; every worker imports it. */
+  | { readonly kind: 'module'; readonly url: string; readonly options: unknown }
+  /** A FileSystem object of the calling thread, found under the share's name in `NodeResources`; in-thread nodes only. */
+  | { readonly kind: 'object' }
+
+export interface NodeShare {
+  readonly name: string
+  readonly source: ShareSource
+  readonly comment: string
+  readonly readOnly: boolean
+  readonly encrypt: boolean
+  /** Everybody where undefined. */
+  readonly users?: readonly string[]
+}
+
+export interface NodeConfig {
+  /** NetBIOS name, and the domain of local users, in upper case. */
+  readonly name: string
+  /** Absolute path. Workers read users from here. */
+  readonly stateDir: string
+  readonly identity: Identity
+  readonly shares: readonly NodeShare[]
+  readonly smb: readonly Address[]
+  readonly http: readonly Address[]
+  readonly workers?: number
+  /** The one worker lives in the calling thread. */
+  readonly inThread?: boolean
+  /** Shared memory of each share's open table, in the order of `shares`; made when the node starts. */
+  readonly partitions?: readonly SharedArrayBuffer[]
+  readonly signing: 'required' | 'enabled'
+  readonly limits: { readonly engine: Partial<EngineLimits>; readonly smb: Readonly<Partial<Record<string, number>>> }
+}
+
+/** What the command line's configuration means for a node. */
+export function nodeConfigOf(config: Config, identity: Identity): NodeConfig {
+  return {
+    name: config.nodeName.toUpperCase(),
+    stateDir: config.stateDir,
+    identity,
+    shares: config.shares.map(({ path, ...share }) => ({ ...share, source: { kind: 'directory', path } })),
+    smb: config.smb,
+    http: config.http,
+    ...(config.workers !== undefined && { workers: config.workers }),
+    signing: config.signing,
+    limits: config.limits,
+  }
+}

@@ -1,0 +1,101 @@
+/** Starts a node: connection manager, workers, listeners. */
+
+import { ConnectionManager } from '@holdfast/engine'
+import { createPartitionMemory } from '@holdfast/smb/server'
+import type { FileSystem } from '@holdfast/storage'
+import { type Address, formatAddress } from '../config/addresses.ts'
+import type { Logger } from '../log.ts'
+import type { NodeConfig } from './node-config.ts'
+import { framings, type ProtocolName, workerProtocols } from './protocols.ts'
+
+export interface NodeResources {
+  readonly log: Logger
+  /** The filesystems of shares of kind `object`, by share name. */
+  readonly fileSystems?: ReadonlyMap<string, FileSystem>
+}
+
+/** A node that serves. */
+export interface RunningNode extends AsyncDisposable {
+  /** With the ports that were really taken. */
+  readonly listeners: Readonly<Record<ProtocolName, readonly Address[]>>
+  readonly workers: number
+  /** Stops accepting, finishes what runs. Idempotent. */
+  close(): Promise<void>
+  /** Ends a worker as a crash would. For tests and chaos runs. */
+  killWorker(index: number): void
+}
+
+/** A listener could not be opened. `code` is Node's (`EADDRINUSE`, `EACCES`, …); the message is a line for people. */
+export class ListenError extends Error {
+  readonly code: string
+  readonly protocol: ProtocolName
+  constructor(protocol: ProtocolName, address: Address, cause: NodeJS.ErrnoException) {
+    const where = `${protocol} ${formatAddress(address)}`
+    super(listenProblems[cause.code ?? '']?.(where) ?? `${where}: ${cause.message}`, { cause })
+    this.name = 'ListenError'
+    this.code = cause.code ?? 'LISTEN'
+    this.protocol = protocol
+  }
+}
+
+const listenProblems: Readonly<Record<string, (where: string) => string>> = {
+  EADDRINUSE: where => `${where} is in use by another program`,
+  EACCES: where => `${where} may not be used without root (ports below 1024)`,
+  EADDRNOTAVAIL: where => `${where} is no address of this machine`,
+  ENOTFOUND: where => `${where}: there is no such host`,
+}
+
+/**
+ * Resolves when every listener is up. Rejects with `ListenError`, or with the error of a worker that cannot start; nothing runs then.
+ *
+ * @example
+ * await using node = await startNode(config, { log })
+ * node.listeners.smb[0].port
+ */
+export async function startNode(config: NodeConfig, { log, fileSystems }: NodeResources): Promise<RunningNode> {
+  // A FileSystem object cannot leave its thread: the worker node comes to it.
+  const inThread = config.inThread === true || (fileSystems?.size ?? 0) > 0
+  const manager = await ConnectionManager.start({
+    ...(inThread ? { inThread: workerProtocols(fileSystems) } : { workerModule: new URL('./worker.ts', import.meta.url) }),
+    config: { ...config, partitions: config.shares.map(() => createPartitionMemory()) } satisfies NodeConfig,
+    limits: config.limits.engine,
+    ...(config.workers !== undefined && { workers: config.workers }),
+    onLog: (level, message, fields) => log[isLevel(level) ? level : 'info'](fields, message),
+  })
+  try {
+    // One after the other: so they are in the order in which they were given, and the first that fails is told.
+    const listeners = { smb: [] as Address[], http: [] as Address[] }
+    for (const protocol of ['smb', 'http'] as const) {
+      for (const address of config[protocol]) listeners[protocol].push(await listen(manager, protocol, address))
+    }
+    return {
+      listeners,
+      workers: manager.workers,
+      close: () => manager.close(),
+      killWorker: index => manager.killWorker(index),
+      [Symbol.asyncDispose]: () => manager.close(),
+    }
+  } catch (error) {
+    await manager.close()
+    throw error
+  }
+}
+
+async function listen(manager: ConnectionManager, protocol: ProtocolName, address: Address): Promise<Address> {
+  // SMB is bi-directional and stateful; an HTTP request is all there is (S11).
+  const options = { protocol, framing: framings[protocol], distributed: protocol === 'smb', port: address.port }
+  try {
+    if (address.host !== '') return await manager.listen({ ...options, host: address.host })
+    try {
+      return await manager.listen({ ...options, host: '::' })
+    } catch (error) {
+      // A machine without IPv6 has every interface at 0.0.0.0.
+      if ((error as NodeJS.ErrnoException).code !== 'EAFNOSUPPORT') throw error
+      return await manager.listen({ ...options, host: '0.0.0.0' })
+    }
+  } catch (error) {
+    throw new ListenError(protocol, address, error as NodeJS.ErrnoException)
+  }
+}
+
+const isLevel = (level: string): level is 'debug' | 'info' | 'warn' | 'error' => ['debug', 'info', 'warn', 'error'].includes(level)

@@ -1,0 +1,75 @@
+/** The SMB server on a worker: the place where filesystems, users and the protocol meet. */
+
+import type { WorkerNode, WorkerProtocol } from '@holdfast/engine'
+import { LoginThrottle, ntlmMechanism } from '@holdfast/smb/security'
+import { createSmbServer, smbFraming } from '@holdfast/smb/server'
+import type { Logger, ServedShare, SmbLimits } from '@holdfast/smb/server'
+import { directory } from '@holdfast/storage'
+import type { FileSystem } from '@holdfast/storage'
+import { openAccounts } from './accounts.ts'
+import type { NodeConfig, NodeShare } from './node-config.ts'
+import { openShareModule } from './share-module.ts'
+
+/** How SMB is cut out of a TCP stream (MS-SMB2 2.1). */
+export const smbListenerFraming = smbFraming()
+
+/** The engine's worker runtime, which can log through the manager. */
+interface Logs {
+  log(level: string, message: string, fields?: Readonly<Record<string, unknown>>): void
+}
+
+/** Builds the protocol for one worker. `objects` has the filesystems of an in-thread node by share name. */
+export async function createSmbOnWorker(node: WorkerNode, config: NodeConfig, objects?: ReadonlyMap<string, FileSystem>): Promise<WorkerProtocol> {
+  const accounts = openAccounts({ stateDir: config.stateDir, domain: config.name, domainSid: config.identity.machineSid })
+  const shares = await Promise.all(config.shares.map((share, index) => serveShare(share, config.partitions?.[index], objects)))
+  const limits: Partial<SmbLimits> = config.limits.smb
+  return createSmbServer(node, {
+    serverName: config.name,
+    machineSid: config.identity.machineSid,
+    accounts: { accountBySid: sid => accounts.accountBySid(sid), accountByName: name => accounts.accountByName(name) },
+    shares,
+    config: { serverGuid: config.identity.serverGuid, signing: config.signing, limits },
+    dependencies: {
+      mechanisms: ({ anonymous }) => [ntlmMechanism({ netbiosName: config.name, lookup: user => accounts.ntlmAccount(user), anonymous })],
+      identify: who => accounts.token(who.user),
+      throttle: new LoginThrottle(),
+      log: loggerOf(node as WorkerNode & Logs),
+    },
+  })
+}
+
+async function serveShare(
+  share: NodeShare,
+  partitionMemory: SharedArrayBuffer | undefined,
+  objects?: ReadonlyMap<string, FileSystem>,
+): Promise<ServedShare> {
+  const { name, comment, readOnly, encrypt, users } = share
+  return {
+    name,
+    comment,
+    readOnly,
+    encrypt,
+    ...(users === undefined ? {} : { users }),
+    ...(partitionMemory === undefined ? {} : { partitionMemory }),
+    fileSystem: await openSource(share, objects),
+  }
+}
+
+async function openSource({ name, source, readOnly }: NodeShare, objects?: ReadonlyMap<string, FileSystem>): Promise<FileSystem> {
+  if (source.kind === 'directory') return directory(source.path, { readOnly })
+  if (source.kind === 'module') return await openShareModule(source.url, source.options)
+  const object = objects?.get(name)
+  if (object === undefined) throw new Error(`no filesystem object for the share ${name}`)
+  return object
+}
+
+function loggerOf(node: Logs): Logger {
+  const at = (level: string) => (fields: object, message: string) => node.log(level, message, plain(fields))
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}
+
+/** Errors do not survive the way to another thread with their stack. */
+function plain(fields: object): Record<string, unknown> {
+  const shown = (value: unknown) => (value instanceof Error ? (value.stack ?? value.message) : typeof value === 'bigint' ? String(value) : value)
+  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, shown(value)]))
+}
