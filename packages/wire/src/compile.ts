@@ -140,13 +140,13 @@ function encodeSource(plan: Plan, use: Use): string {
 
 function zeros(part: FixedPart): string {
   const { size } = part.kind
-  if (size > 8) return `b.fill(0, ${sum('at', part.at)}, ${sum('at', part.at + size)})`
+  if (size > 16) return `b.fill(0, ${sum('at', part.at)}, ${sum('at', part.at + size)})`
   return Array.from({ length: size }, (_, i) => `b[${sum('at', part.at + i)}] = 0`).join('; ')
 }
 
 function computedField(plan: Plan, part: FixedPart, use: Use): string[] {
   const i = part.target
-  const target = plan.tail[i]!
+  const target = plan.tail[i]
   const offset = sum(`start${i}`, -part.base)
   const number =
     part.role === 'length'

@@ -86,16 +86,16 @@ function encode(plan: Plan, value: Values, b: Buffer, at: number): number {
     else if (part.role === 'fixed') part.kind.write(b, position, part.value)
     else if (part.role === 'reserved') b.fill(0, position, position + part.kind.size)
     else {
-      const number = computed(plan, part, starts[part.target]!, lengths[part.target]!)
+      const number = computed(plan, part, starts[part.target], lengths[part.target])
       if (number > part.kind.max!) tooLarge(plan.name, part.name, number)
       part.kind.write(b, position, number)
     }
   }
   let next = plan.size
   plan.tail.forEach((part, i) => {
-    pad(b, at + next, at + starts[i]!)
-    writePart(part, b, at + starts[i]!, value[part.name] ?? part.default)
-    next = starts[i]! + lengths[i]! + part.terminatorBytes
+    pad(b, at + next, at + starts[i])
+    writePart(part, b, at + starts[i], value[part.name] ?? part.default)
+    next = starts[i] + lengths[i] + part.terminatorBytes
     pad(b, at + next - part.terminatorBytes, at + next)
   })
   pad(b, at + next, at + end)
@@ -103,7 +103,7 @@ function encode(plan: Plan, value: Values, b: Buffer, at: number): number {
 }
 
 function computed(plan: Plan, part: FixedPart, start: number, lengthBytes: number): number {
-  const target = plan.tail[part.target]!
+  const target = plan.tail[part.target]
   if (part.role === 'length') return lengthBytes
   if (part.role === 'count') return lengthBytes / target.element!.size
   return lengthBytes === 0 && target.emptyOffset === 'zero' ? 0 : start - part.base

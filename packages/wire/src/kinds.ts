@@ -51,7 +51,7 @@ function integer(kind: string, { size, bigEndian = false, signed = false }: Inte
     max: 2 ** (8 * size - (signed ? 1 : 0)) - 1,
     read(b: Buffer, at: number): number {
       let value = 0
-      for (const i of offsets) value |= b[at + i]! << shift(i)
+      for (const i of offsets) value |= b[at + i] << shift(i)
       return size === 4 && !signed ? value >>> 0 : value
     },
     write(b: Buffer, at: number, value: number): void {
@@ -105,9 +105,9 @@ function long<T>(kind: string, { as, bigEndian = false }: LongShape): Kind<T> {
     return highHalf * 2 ** 32 + half.read(b, at + lowAt)
   }
   const readBigint = (b: Buffer, at: number): bigint => {
-    halves[low!] = half.read(b, at + lowAt)
-    halves[high!] = half.read(b, at + highAt)
-    return view[0]!
+    halves[low] = half.read(b, at + lowAt)
+    halves[high] = half.read(b, at + highAt)
+    return view[0]
   }
   const writeNumber = (b: Buffer, at: number, value: number): void => {
     half.write(b, at + lowAt, value % 2 ** 32)
@@ -115,8 +115,8 @@ function long<T>(kind: string, { as, bigEndian = false }: LongShape): Kind<T> {
   }
   const writeBigint = (b: Buffer, at: number, value: bigint): void => {
     view[0] = value
-    half.write(b, at + lowAt, halves[low!]!)
-    half.write(b, at + highAt, halves[high!]!)
+    half.write(b, at + lowAt, halves[low])
+    half.write(b, at + highAt, halves[high])
   }
   const read = (as === 'number' ? readNumber : readBigint) as (b: Buffer, at: number) => T
   const write = (as === 'number' ? writeNumber : writeBigint) as (b: Buffer, at: number, value: T) => void
@@ -136,7 +136,7 @@ function long<T>(kind: string, { as, bigEndian = false }: LongShape): Kind<T> {
       if (as === 'number') return `${use(write)}(b, ${at}, ${value})`
       const w = use(halves)
       const store = (offset: number, index: number) => half.writeCode(plus(at, offset), `${w}[${index}]`, use)
-      return `{ ${use(view)}[0] = ${value}; ${store(lowAt, low!)}; ${store(highAt, high!)} }`
+      return `{ ${use(view)}[0] = ${value}; ${store(lowAt, low)}; ${store(highAt, high)} }`
     },
   })
 }
@@ -200,7 +200,7 @@ function readGuid(b: Buffer, at: number): string {
   let text = ''
   for (let i = 0; i < 16; i++) {
     if (i === 4 || i === 6 || i === 8 || i === 10) text += '-'
-    text += hexOfByte[b[at + guidOrder[i]!]!]
+    text += hexOfByte[b[at + guidOrder[i]]]
   }
   return text
 }
@@ -208,7 +208,7 @@ function readGuid(b: Buffer, at: number): string {
 function writeGuid(b: Buffer, at: number, value: string): void {
   if (!guidPattern.test(value)) throw new TypeError(`not a GUID: ${value}`)
   const digits = value.replaceAll('-', '')
-  for (let i = 0; i < 16; i++) b[at + guidOrder[i]!] = Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16)
+  for (let i = 0; i < 16; i++) b[at + guidOrder[i]] = Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16)
 }
 
 /** GUID as canonical lower-case text, 16 bytes in mixed endianness on the wire (MS-DTYP 2.3.4.2). */

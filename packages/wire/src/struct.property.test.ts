@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import * as wire from './index.ts'
 import {
   array,
@@ -179,7 +179,7 @@ test('the rest of a message is everything that is left', () => {
       assert.equal(decoded.numbers.length, Math.floor((given.length - 1) / 2))
     }),
   )
-  const T = struct('T', { text: utf16({ rest: true }), ...{} })
+  const T = struct('T', { text: utf16({ rest: true }) })
   assert.throws(() => T.decode(Buffer.alloc(3)), MalformedError)
   assert.equal(struct('R', { r: rest() }).decode(Buffer.alloc(3)).r.length, 3)
 })

@@ -41,9 +41,7 @@ export function struct<const F extends Fields>(name: string, fields: F, options:
   const codec = generated ?? interpret(plan)
   type Out = DecodedFields<F>
   type In = GivenFields<F>
-  const decode = codec.decode as Struct<Out, In>['decode']
-  const encode = codec.encode as Struct<Out, In>['encode']
-  const encodedLength = codec.encodedLength as Struct<Out, In>['encodedLength']
+  const { decode, encode, encodedLength } = codec as Pick<Struct<Out, In>, 'decode' | 'encode' | 'encodedLength'>
   return Object.freeze({
     role: 'kind' as const,
     kind: name,

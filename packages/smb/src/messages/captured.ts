@@ -167,7 +167,7 @@ export interface Captured {
   readonly bytes: Buffer
 }
 
-export const captured: readonly Captured[] = text.map(([title, digits]) => ({ codec: title.split(' ')[0]!, title, bytes: hex(digits) }))
+export const captured: readonly Captured[] = text.map(([title, digits]) => ({ codec: title.split(' ')[0], title, bytes: hex(digits) }))
 
 /** The bytes of one message. Throws TypeError for a title that isn't there. */
 export function capturedBytes(title: string): Buffer {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { interpreted, MalformedError } from '@holdfast/wire'
 import type { AnyKind, Field, Struct } from '@holdfast/wire'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import * as messages from './index.ts'
 import { decoders } from './messages.decoders.ts'
 
@@ -86,7 +86,7 @@ const boundaries = [0, 1, 0x7f, 0x80, 0xff]
 function mutated(bytes: Buffer, next: () => number): Buffer {
   const copy = Buffer.from(bytes)
   for (let i = 1 + (next() % 4); i > 0 && copy.length > 0; i--)
-    copy[next() % copy.length] = next() % 3 === 0 ? boundaries[next() % boundaries.length]! : next()
+    copy[next() % copy.length] = next() % 3 === 0 ? boundaries[next() % boundaries.length] : next()
   return next() % 4 === 0 ? copy.subarray(0, next() % (copy.length + 1)) : copy
 }
 
@@ -97,7 +97,7 @@ describe('every decoder fails with MalformedError or not at all', () => {
       for (let round = 0; round < 400; round++) {
         const random = Buffer.alloc(next() % 200)
         for (let i = 0; i < random.length; i++) random[i] = next() % 5 === 0 ? next() : 0
-        const input = seeds.length > 0 && round % 4 !== 0 ? mutated(seeds[round % seeds.length]!, next) : random
+        const input = seeds.length > 0 && round % 4 !== 0 ? mutated(seeds[round % seeds.length], next) : random
         try {
           decode(input)
         } catch (error) {
