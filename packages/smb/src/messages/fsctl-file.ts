@@ -50,11 +50,11 @@ export const SrvRequestResumeKeyResponse = struct(
 )
 export type SrvRequestResumeKeyResponse = Infer<typeof SrvRequestResumeKeyResponse>
 
-/** FILE_ZERO_DATA_INFORMATION (MS-FSCC 2.3.71): the bytes from `fileOffset` up to, not including, `beyondFinalZero`. */
+/** FILE_ZERO_DATA_INFORMATION (MS-FSCC 2.3): the bytes from `fileOffset` up to, not including, `beyondFinalZero`. */
 export const FileZeroDataInformation = struct('FILE_ZERO_DATA_INFORMATION', { fileOffset: u64, beyondFinalZero: u64 })
 export type FileZeroDataInformation = Infer<typeof FileZeroDataInformation>
 
-/** FILE_ALLOCATED_RANGE_BUFFER (MS-FSCC 2.3.56), 16 bytes: the request, and each element of the reply. */
+/** FILE_ALLOCATED_RANGE_BUFFER (MS-FSCC 2.3), 16 bytes: the request, and each element of the reply. */
 export const FileAllocatedRange = struct('FILE_ALLOCATED_RANGE_BUFFER', { fileOffset: u64, length: u64 })
 export type FileAllocatedRange = Infer<typeof FileAllocatedRange>
 
@@ -62,18 +62,18 @@ export type FileAllocatedRange = Infer<typeof FileAllocatedRange>
 export const QueryAllocatedRangesReply = struct('FSCTL_QUERY_ALLOCATED_RANGES reply', { ranges: array(FileAllocatedRange, { rest: true }) })
 export type QueryAllocatedRangesReply = Infer<typeof QueryAllocatedRangesReply>
 
-/** Usage of a file region (MS-FSCC 2.3.57). */
+/** Usage of a file region (MS-FSCC 2.3). */
 export const FileRegionUsage = { validCachedData: 1, validNoncachedData: 2 } as const
 
-/** FSCTL_QUERY_FILE_REGIONS request (MS-FSCC 2.3.57); may be absent altogether. */
+/** FSCTL_QUERY_FILE_REGIONS request (MS-FSCC 2.3); may be absent altogether. */
 export const QueryFileRegionsRequest = struct('FILE_REGION_INPUT', { fileOffset: u64, length: u64, desiredUsage: u32, reserved: reserved(u32) })
 export type QueryFileRegionsRequest = Infer<typeof QueryFileRegionsRequest>
 
-/** FILE_REGION_INFO (MS-FSCC 2.3.58.1). */
+/** FILE_REGION_INFO (MS-FSCC 2.3). */
 export const FileRegionInfo = struct('FILE_REGION_INFO', { fileOffset: u64, length: u64, usage: u32, reserved: reserved(u32) })
 export type FileRegionInfo = Infer<typeof FileRegionInfo>
 
-/** FSCTL_QUERY_FILE_REGIONS reply (MS-FSCC 2.3.58). */
+/** FSCTL_QUERY_FILE_REGIONS reply (MS-FSCC 2.3). */
 export const QueryFileRegionsReply = struct('FILE_REGION_OUTPUT', {
   flags: reserved(u32),
   totalRegionEntryCount: u32,
@@ -83,11 +83,11 @@ export const QueryFileRegionsReply = struct('FILE_REGION_OUTPUT', {
 })
 export type QueryFileRegionsReply = Infer<typeof QueryFileRegionsReply>
 
-/** FILE_LEVEL_TRIM_RANGE (MS-FSCC 2.3.14.1). */
+/** FILE_LEVEL_TRIM_RANGE (MS-FSCC 2.3). */
 export const FileLevelTrimRange = struct('FILE_LEVEL_TRIM_RANGE', { offset: u64, length: u64 })
 export type FileLevelTrimRange = Infer<typeof FileLevelTrimRange>
 
-/** FSCTL_FILE_LEVEL_TRIM request (MS-FSCC 2.3.14). */
+/** FSCTL_FILE_LEVEL_TRIM request (MS-FSCC 2.3). */
 export const FileLevelTrim = struct('FILE_LEVEL_TRIM', {
   key: withDefault(u32, 0),
   numRanges: countOf('ranges', u32),
@@ -95,11 +95,11 @@ export const FileLevelTrim = struct('FILE_LEVEL_TRIM', {
 })
 export type FileLevelTrim = Infer<typeof FileLevelTrim>
 
-/** FSCTL_FILE_LEVEL_TRIM reply (MS-FSCC 2.3.15). */
+/** FSCTL_FILE_LEVEL_TRIM reply (MS-FSCC 2.3). */
 export const FileLevelTrimOutput = struct('FILE_LEVEL_TRIM_OUTPUT', { numRangesProcessed: u32 })
 export type FileLevelTrimOutput = Infer<typeof FileLevelTrimOutput>
 
-/** SMB2_DUPLICATE_EXTENTS_DATA (MS-FSCC 2.3.7.2), 40 bytes. */
+/** SMB2_DUPLICATE_EXTENTS_DATA (MS-FSCC 2.3), 40 bytes. */
 export const DuplicateExtentsData = struct('SMB2_DUPLICATE_EXTENTS_DATA', {
   sourceFileId: FileId,
   sourceFileOffset: u64,
@@ -111,7 +111,7 @@ export type DuplicateExtentsData = Infer<typeof DuplicateExtentsData>
 /** Flags of `DuplicateExtentsDataEx`. */
 export const DuplicateExtentsFlags = { sourceAtomic: 0x0000_0001 } as const
 
-/** SMB2_DUPLICATE_EXTENTS_DATA_EX (MS-FSCC 2.3.9.2). */
+/** SMB2_DUPLICATE_EXTENTS_DATA_EX (MS-FSCC 2.3). */
 export const DuplicateExtentsDataEx = struct('SMB2_DUPLICATE_EXTENTS_DATA_EX', {
   structureSize: fixed(u64, 0x30n, { tolerate: true }),
   sourceFileId: FileId,
@@ -124,13 +124,13 @@ export const DuplicateExtentsDataEx = struct('SMB2_DUPLICATE_EXTENTS_DATA_EX', {
 })
 export type DuplicateExtentsDataEx = Infer<typeof DuplicateExtentsDataEx>
 
-/** TokenType values with a meaning of their own (MS-FSCC 2.3.79). */
+/** TokenType values with a meaning of their own (MS-FSCC 2.3). */
 export const OffloadTokenType = { zero: 0xffff_0001 } as const
 
 /** Bytes of a token, with its head. */
 export const offloadTokenSize = 512
 
-/** STORAGE_OFFLOAD_TOKEN (MS-FSCC 2.3.79), 512 bytes; its head is big-endian. */
+/** STORAGE_OFFLOAD_TOKEN (MS-FSCC 2.3), 512 bytes; its head is big-endian. */
 export const StorageOffloadToken = struct('STORAGE_OFFLOAD_TOKEN', {
   tokenType: u32be,
   reserved: reserved(u16),
@@ -139,7 +139,7 @@ export const StorageOffloadToken = struct('STORAGE_OFFLOAD_TOKEN', {
 })
 export type StorageOffloadToken = Infer<typeof StorageOffloadToken>
 
-/** FSCTL_OFFLOAD_READ_INPUT (MS-FSCC 2.3.41), 32 bytes. */
+/** FSCTL_OFFLOAD_READ_INPUT (MS-FSCC 2.3), 32 bytes. */
 export const OffloadReadInput = struct('FSCTL_OFFLOAD_READ_INPUT', {
   size: fixed(u32, 32),
   flags: reserved(u32),
@@ -151,10 +151,10 @@ export const OffloadReadInput = struct('FSCTL_OFFLOAD_READ_INPUT', {
 })
 export type OffloadReadInput = Infer<typeof OffloadReadInput>
 
-/** Flags of an OFFLOAD_READ reply (MS-FSCC 2.3.42). */
+/** Flags of an OFFLOAD_READ reply (MS-FSCC 2.3). */
 export const OffloadReadFlags = { allZeroBeyondCurrentRange: 0x0000_0001 } as const
 
-/** FSCTL_OFFLOAD_READ_OUTPUT (MS-FSCC 2.3.42), 528 bytes. */
+/** FSCTL_OFFLOAD_READ_OUTPUT (MS-FSCC 2.3), 528 bytes. */
 export const OffloadReadOutput = struct('FSCTL_OFFLOAD_READ_OUTPUT', {
   size: fixed(u32, 528),
   /** `OffloadReadFlags`. */
@@ -164,7 +164,7 @@ export const OffloadReadOutput = struct('FSCTL_OFFLOAD_READ_OUTPUT', {
 })
 export type OffloadReadOutput = Infer<typeof OffloadReadOutput>
 
-/** FSCTL_OFFLOAD_WRITE_INPUT (MS-FSCC 2.3.43), 544 bytes. */
+/** FSCTL_OFFLOAD_WRITE_INPUT (MS-FSCC 2.3), 544 bytes. */
 export const OffloadWriteInput = struct('FSCTL_OFFLOAD_WRITE_INPUT', {
   size: fixed(u32, 544),
   flags: reserved(u32),
@@ -176,14 +176,14 @@ export const OffloadWriteInput = struct('FSCTL_OFFLOAD_WRITE_INPUT', {
 })
 export type OffloadWriteInput = Infer<typeof OffloadWriteInput>
 
-/** FSCTL_OFFLOAD_WRITE_OUTPUT (MS-FSCC 2.3.44), 16 bytes. */
+/** FSCTL_OFFLOAD_WRITE_OUTPUT (MS-FSCC 2.3), 16 bytes. */
 export const OffloadWriteOutput = struct('FSCTL_OFFLOAD_WRITE_OUTPUT', { size: fixed(u32, 16), flags: reserved(u32), lengthWritten: u64 })
 export type OffloadWriteOutput = Infer<typeof OffloadWriteOutput>
 
-/** ChecksumAlgorithm (MS-FSCC 2.3.22). */
+/** ChecksumAlgorithm (MS-FSCC 2.3). */
 export const ChecksumAlgorithm = { none: 0x0000, crc32: 0x0001, crc64: 0x0002, unchanged: 0xffff } as const
 
-/** FSCTL_GET_INTEGRITY_INFORMATION reply (MS-FSCC 2.3.22). */
+/** FSCTL_GET_INTEGRITY_INFORMATION reply (MS-FSCC 2.3). */
 export const IntegrityInformation = struct('FSCTL_GET_INTEGRITY_INFORMATION_BUFFER', {
   /** `ChecksumAlgorithm`. */
   checksumAlgorithm: u16,
@@ -195,7 +195,7 @@ export const IntegrityInformation = struct('FSCTL_GET_INTEGRITY_INFORMATION_BUFF
 })
 export type IntegrityInformation = Infer<typeof IntegrityInformation>
 
-/** FSCTL_SET_INTEGRITY_INFORMATION request (MS-FSCC 2.3.75). */
+/** FSCTL_SET_INTEGRITY_INFORMATION request (MS-FSCC 2.3). */
 export const SetIntegrityInformation = struct('FSCTL_SET_INTEGRITY_INFORMATION_BUFFER', {
   checksumAlgorithm: u16,
   reserved: reserved(u16),
@@ -203,11 +203,11 @@ export const SetIntegrityInformation = struct('FSCTL_SET_INTEGRITY_INFORMATION_B
 })
 export type SetIntegrityInformation = Infer<typeof SetIntegrityInformation>
 
-/** FSCTL_GET_COMPRESSION reply and FSCTL_SET_COMPRESSION request (MS-FSCC 2.3.20, 2.3.67): 0 none, 1 default, 2 LZNT1. */
+/** FSCTL_GET_COMPRESSION reply and FSCTL_SET_COMPRESSION request (MS-FSCC 2.3): 0 none, 1 default, 2 LZNT1. */
 export const CompressionState = struct('COMPRESSION_STATE', { compressionState: u16 })
 export type CompressionState = Infer<typeof CompressionState>
 
-/** FILE_SET_SPARSE_BUFFER (MS-FSCC 2.3.69); no bytes at all mean true. */
+/** FILE_SET_SPARSE_BUFFER (MS-FSCC 2.3); no bytes at all mean true. */
 export const FileSetSparse = struct('FILE_SET_SPARSE_BUFFER', { setSparse: bool8 })
 export type FileSetSparse = Infer<typeof FileSetSparse>
 
@@ -254,7 +254,7 @@ export const SnapshotArray: Codec<SnapshotArray> = codec<SnapshotArray>({
   },
 })
 
-/** FSCTL_SET_INTEGRITY_INFORMATION_EX request (MS-FSCC 2.3.77). */
+/** FSCTL_SET_INTEGRITY_INFORMATION_EX request (MS-FSCC 2.3). */
 export const SetIntegrityInformationEx = struct('FSCTL_SET_INTEGRITY_INFORMATION_BUFFER_EX', {
   enableIntegrity: u8,
   keepIntegrityStateUnchanged: u8,

@@ -119,7 +119,7 @@ export function decodeDfsReferralRequest(input: Buffer): { readonly maxReferralL
   return { maxReferralLevel, requestFileName: text.slice(0, nul) }
 }
 
-/** FSCTL_PIPE_WAIT request (MS-FSCC 2.3.49). */
+/** FSCTL_PIPE_WAIT request (MS-FSCC 2.3). */
 export const PipeWaitRequest = struct('FSCTL_PIPE_WAIT request', {
   /** 100 ns units. */
   timeout: u64,
@@ -130,10 +130,10 @@ export const PipeWaitRequest = struct('FSCTL_PIPE_WAIT request', {
 })
 export type PipeWaitRequest = Infer<typeof PipeWaitRequest>
 
-/** NamedPipeState (MS-FSCC 2.3.47). */
+/** NamedPipeState (MS-FSCC 2.3). */
 export const NamedPipeState = { disconnected: 1, listening: 2, connected: 3, closing: 4 } as const
 
-/** FSCTL_PIPE_PEEK reply (MS-FSCC 2.3.48). */
+/** FSCTL_PIPE_PEEK reply (MS-FSCC 2.3). */
 export const PipePeekReply = struct('FSCTL_PIPE_PEEK reply', {
   /** `NamedPipeState`. */
   namedPipeState: u32,

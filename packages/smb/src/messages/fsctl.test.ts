@@ -24,7 +24,7 @@ test('sizes are those of the specification', () => {
   for (const [name, [size, expected]] of Object.entries(sizes)) assert.equal(size, expected, name)
 })
 
-test('the head of an offload token is big-endian (MS-FSCC 2.3.79)', () => {
+test('the head of an offload token is big-endian (MS-FSCC 2.3)', () => {
   const token = messages.StorageOffloadToken.toBytes({ tokenType: messages.OffloadTokenType.zero, tokenIdLength: 504, tokenId: hex('01') })
   assert.deepEqual(token.subarray(0, 10), hex('ffff0001 0000 01f8 0100'))
   assert.equal(token.length, messages.offloadTokenSize)
@@ -61,7 +61,7 @@ test('VALIDATE_NEGOTIATE_INFO (MS-SMB2 2.2.32.6)', () => {
   assert.deepEqual(response, { capabilities: 0x4f, guid: '65666572-6572-636e-6500-000000000000', securityMode: 1, dialect: messages.Dialect.smb300 })
 })
 
-test('allocated ranges are as many as there are bytes for (MS-FSCC 2.3.56)', () => {
+test('allocated ranges are as many as there are bytes for (MS-FSCC 2.3)', () => {
   const bytes = hex('0000000000000000 0010000000000000 0000010000000000 0010000000000000')
   assert.deepEqual(messages.QueryAllocatedRangesReply.decode(bytes).ranges, [
     { fileOffset: 0n, length: 4096n },
