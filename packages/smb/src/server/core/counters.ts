@@ -28,7 +28,7 @@ export class RequestCounters {
     const command = index >> 2
     return this.#node.counters.counter('holdfast_smb_requests_total', 'SMB2 requests answered', {
       command: command >= commandsKnown ? 'unknown' : commandName(command),
-      status: classes[index & 3]!,
+      status: classes[index & 3],
     })
   }
 }

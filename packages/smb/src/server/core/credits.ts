@@ -69,7 +69,7 @@ export class CreditWindow {
     }
     for (let id = messageId; id < end; id++) {
       if (this.#isUsed(id)) return false
-      this.#used[(id & (this.#sizeMax - 1)) >>> 5]! |= 1 << (id & 31)
+      this.#used[(id & (this.#sizeMax - 1)) >>> 5] |= 1 << (id & 31)
     }
     this.#outOfOrder += charge
     return true
@@ -82,7 +82,7 @@ export class CreditWindow {
   }
 
   #isUsed(id: number): boolean {
-    return this.#outOfOrder > 0 && (this.#used[(id & (this.#sizeMax - 1)) >>> 5]! & (1 << (id & 31))) !== 0
+    return this.#outOfOrder > 0 && (this.#used[(id & (this.#sizeMax - 1)) >>> 5] & (1 << (id & 31))) !== 0
   }
 
   /** `low` has moved to `end`: goes on over what was used out of order, clearing the bits. */
@@ -90,7 +90,7 @@ export class CreditWindow {
     if (this.#outOfOrder === 0) return
     let id = end
     while (id < this.#high && this.#isUsed(id)) {
-      this.#used[(id & (this.#sizeMax - 1)) >>> 5]! &= ~(1 << (id & 31))
+      this.#used[(id & (this.#sizeMax - 1)) >>> 5] &= ~(1 << (id & 31))
       this.#outOfOrder -= 1
       id++
     }

@@ -24,8 +24,8 @@ export function smbFraming(options: { readonly lengthMax?: number } = {}): Frami
     leadBytes: frameHeaderLengthBytes,
     frameBytes(bytes, at, end) {
       if (end - at < frameHeaderLengthBytes) return 0
-      const type = bytes[at]!
-      const lengthBytes = (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+      const type = bytes[at]
+      const lengthBytes = (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]
       if (type === keepAlive && lengthBytes === 0) return frameHeaderLengthBytes
       if (type !== sessionMessage) throw new MalformedError('frame_type')
       if (lengthBytes === 0 || lengthBytes > lengthMax) throw new MalformedError('frame_length')

@@ -170,7 +170,7 @@ export class SmbRequest implements RequestContext {
    */
   writeInterim(buffer: Buffer, at: number, credits: number): number {
     this.#writeHeader(buffer, at, { status: NtStatus.PENDING, credits, async: true })
-    buffer[at + headerOffset.flags]! &= ~HeaderFlags.signed
+    buffer[at + headerOffset.flags] &= ~HeaderFlags.signed
     buffer.fill(0, at + headerOffset.signature, at + headerSize + errorStructureSize)
     buffer[at + headerSize] = errorStructureSize
     return at + headerSize + errorStructureSize

@@ -43,6 +43,6 @@ export class RunningRequests {
 
   /** Tells the handlers of these requests to give up: what they are about has gone. */
   cancelWhere(concerned: (request: SmbRequest) => boolean, reason: CancelReason = 'closed'): void {
-    for (const request of [...this.#byMessageId.values()]) if (concerned(request)) request.cancel(reason)
+    for (const request of this.#byMessageId.values()) if (concerned(request)) request.cancel(reason)
   }
 }

@@ -147,7 +147,7 @@ export class SmbServer implements WorkerProtocol {
   /** Frees the keys of closed sessions that no unsent response can need. */
   disposeRetired(): void {
     for (let i = this.retired.length - 1; i >= 0; i--) {
-      const session = this.retired[i]!
+      const session = this.retired[i]
       let isNeeded = false
       for (const connection of session.channels.keys()) if (connection.chains > 0 && !connection.isGone) isNeeded = true
       if (isNeeded) continue
@@ -187,8 +187,8 @@ export class SmbServer implements WorkerProtocol {
     this.gauges.connections.add(-1)
     this.clients.leave(connection)
     connection.running.cancelWhere(() => true)
-    for (const session of [...connection.bindings.values()]) connection.unbind(session)
-    for (const session of [...connection.sessions.values()]) this.#dropChannel(session, { connection, reason })
+    for (const session of connection.bindings.values()) connection.unbind(session)
+    for (const session of connection.sessions.values()) this.#dropChannel(session, { connection, reason })
   }
 
   /** A session without channels has ended (3.3.7.1). */

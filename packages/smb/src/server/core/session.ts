@@ -10,7 +10,7 @@ import { SessionOpens } from './open-map.ts'
 import type { SmbServer } from './server.ts'
 import { nextSessionState } from './session-states.ts'
 import type { SessionEvent, SessionState } from './session-states.ts'
-import { Tree } from './tree.ts'
+import type { Tree } from './tree.ts'
 import type { SessionSetupRun } from './session-setup.ts'
 
 /** A session's end on one connection. */
@@ -143,15 +143,26 @@ export class Session implements SessionContext {
 
   sendBreak(body: Uint8Array): boolean {
     if (this.state === 'closed') return false
-    if (this.channels.has(this.lastConnection) && this.lastConnection.sendUnsolicited(body, this)) return true
-    for (const connection of this.channels.keys()) if (connection.sendUnsolicited(body, this)) return true
+    if (this.channels.has(this.lastConnection) && this.#sendOn(this.lastConnection, body)) return true
+    for (const connection of this.channels.keys()) if (this.#sendOn(connection, body)) return true
     return false
+  }
+
+  #sendOn(connection: SmbConnection, body: Uint8Array): boolean {
+    // A channel that is being bound is none yet.
+    if (this.channels.get(connection)?.signer === undefined) return false
+    try {
+      return connection.sendUnsolicited(body, this)
+    } catch (error) {
+      connection.onBroken(error, undefined)
+      return false
+    }
   }
 
   /** Closes the opens of one tree, or all of them. */
   async closeOpens(reason: OpenCloseReason, tree?: Tree): Promise<void> {
     const waits: Promise<void>[] = []
-    for (const open of [...this.opens.values()]) {
+    for (const open of this.opens.values()) {
       if (tree !== undefined && open.tree !== tree) continue
       this.opens.remove(open)
       try {

@@ -36,7 +36,7 @@ export class SlowRequests {
       if (waited >= this.#delayMs) {
         this.#watched.delete(request)
         // Too many already: it is answered when it is done.
-        if (request.asyncId === 0) request.connection.goAsync(request)
+        if (request.asyncId === 0) this.#goAsync(request)
       } else {
         next = Math.min(next, this.#delayMs - waited)
       }
@@ -44,5 +44,13 @@ export class SlowRequests {
     if (next === Infinity) return
     this.#isArmed = true
     this.#timers.set(() => this.#look(), next)
+  }
+
+  #goAsync(request: SmbRequest): void {
+    try {
+      request.connection.goAsync(request)
+    } catch (error) {
+      request.connection.onBroken(error, undefined)
+    }
   }
 }

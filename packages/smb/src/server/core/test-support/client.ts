@@ -144,13 +144,13 @@ export class TestClient {
   async frame(session?: ClientSession): Promise<Response[]> {
     for (let i = 0; this.connection.sent.length <= this.#read; i++) {
       assert.ok(i < 2000 && this.connection.closedBecause === undefined, `no response (closed: ${this.connection.closedBecause})`)
-      await new Promise((resolve) => setTimeout(resolve, 1))
+      await new Promise(resolve => setTimeout(resolve, 1))
     }
-    let bytes = this.connection.sent[this.#read++]!
+    let bytes = this.connection.sent[this.#read++]
     const wasEncrypted = isTransformed(bytes)
     if (wasEncrypted) bytes = session!.decrypt(bytes)
     const responses: Response[] = []
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       const header = Header.decode(bytes, at)
       const end = header.nextCommand === 0 ? bytes.length : at + header.nextCommand
       const one = bytes.subarray(at, end)
@@ -171,7 +171,7 @@ export class TestClient {
   async one(session?: ClientSession): Promise<Response> {
     const responses = await this.frame(session)
     assert.equal(responses.length, 1)
-    return responses[0]!
+    return responses[0]
   }
 
   get unread(): number {
@@ -206,8 +206,8 @@ export class TestClient {
     this.signingAlgorithm = this.dialect >= 0x0300 ? 'AES-CMAC' : 'HMAC-SHA256'
     this.cipher = this.dialect >= 0x0300 && (decoded.capabilities & Capability.encryption) !== 0 ? 'AES-128-CCM' : undefined
     for (const context of decoded.contexts) {
-      if (context.contextType === NegotiateContextType.encryptionCapabilities) this.cipher = ciphers[context.ciphers[0]!]
-      if (context.contextType === NegotiateContextType.signingCapabilities) this.signingAlgorithm = signings[context.signingAlgorithms[0]!]!
+      if (context.contextType === NegotiateContextType.encryptionCapabilities) this.cipher = ciphers[context.ciphers[0]]
+      if (context.contextType === NegotiateContextType.signingCapabilities) this.signingAlgorithm = signings[context.signingAlgorithms[0]]!
     }
     return { ...decoded, status: NtStatus.SUCCESS }
   }
@@ -289,7 +289,7 @@ export class TestClient {
         encrypts!.encrypt(frame, id)
         return frame
       },
-      decrypt: (frame) => decrypts!.decrypt(Buffer.from(frame)),
+      decrypt: frame => decrypts!.decrypt(Buffer.from(frame)),
     }
   }
 

@@ -111,7 +111,7 @@ export class FakeNode implements WorkerNode {
   #counter(key: string): Counter {
     return {
       add: (n = 1) => void this.values.set(key, (this.values.get(key) ?? 0) + n),
-      set: (n) => void this.values.set(key, n),
+      set: n => void this.values.set(key, n),
     }
   }
   beginAsync(): void {

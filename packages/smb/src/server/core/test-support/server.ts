@@ -40,7 +40,7 @@ export const testCommands: FileCommands = {
       request.session.opens.writeFileId(open, body, 64)
       return request.reply(89)
     }
-    return disposition === 5 ? new Promise((resolve) => setTimeout(() => resolve(write()), 2)) : write()
+    return disposition === 5 ? new Promise(resolve => setTimeout(() => resolve(write()), 2)) : write()
   },
   close(request) {
     request.session.opens.remove(request.open!)
@@ -61,29 +61,34 @@ export const testCommands: FileCommands = {
   async changeNotify(request) {
     request.goAsync({ idle: true })
     request.releaseBytes()
-    const reason = await new Promise<string>((resolve) => request.onCancel(resolve))
+    const reason = await new Promise<string>(resolve => request.onCancel(resolve))
     return request.fail(reason === 'cancelled' ? NtStatus.CANCELLED : NtStatus.NOTIFY_CLEANUP)
   },
   async flush(request) {
-    await new Promise((resolve) => setTimeout(resolve, 30))
+    await new Promise(resolve => setTimeout(resolve, 30))
     request.reserve(4).writeUInt32LE(4, 0)
     return request.reply(4)
   },
-  ioctl: (request) => (request.open === undefined ? request.fail(NtStatus.FILE_CLOSED) : request.fail(NtStatus.INVALID_DEVICE_REQUEST)),
+  ioctl: request => (request.open === undefined ? request.fail(NtStatus.FILE_CLOSED) : request.fail(NtStatus.INVALID_DEVICE_REQUEST)),
   write: unsupported,
   lock: () => {
     throw new StatusError(NtStatus.LOCK_NOT_GRANTED)
   },
   queryDirectory: unsupported,
   queryInfo: unsupported,
-  setInfo: (request) => request.fail(NtStatus.ACCESS_DENIED),
+  setInfo: request => request.fail(NtStatus.ACCESS_DENIED),
   oplockBreak: unsupported,
 }
 
 const passwords: Readonly<Record<string, string>> = { alice: 'secret', bob: 'hunter2' }
 
 export function testServer(
-  options: { node?: FakeNode; config?: Partial<SmbServerConfig>; dependencies?: Partial<SmbServerDependencies>; shares?: readonly ShareConfig[] } = {},
+  options: {
+    node?: FakeNode
+    config?: Partial<SmbServerConfig>
+    dependencies?: Partial<SmbServerDependencies>
+    shares?: readonly ShareConfig[]
+  } = {},
 ): SmbServer {
   const node = options.node ?? new FakeNode()
   const shares: readonly ShareConfig[] = options.shares ?? [
@@ -92,25 +97,21 @@ export function testServer(
     { name: 'bobs', users: ['Bob'] },
     { name: 'fixed', readOnly: true },
   ]
-  return createSmbProtocol(
-    { serverGuid: '0a0b0c0d-0102-0304-0506-070809101112', shares, interimDelayMs: 10, ...options.config },
-    node,
-    {
-      fileCommands: testCommands,
-      fileSystem: () => ({}) as FileSystem,
-      mechanisms: ({ anonymous, onUser }) => [
-        ntlmMechanism({
-          netbiosName: 'TEST',
-          anonymous,
-          lookup: (user) => {
-            onUser?.(user)
-            const password = passwords[user.toLowerCase()]
-            return password === undefined ? undefined : { ntHash: ntHash(password) }
-          },
-        }),
-      ],
-      identify: ({ user }) => ({ name: user, domain: 'TEST', sid: `S-1-5-21-1-2-3-${user.length}`, groupSids: [], isAdministrator: false }),
-      ...options.dependencies,
-    },
-  )
+  return createSmbProtocol({ serverGuid: '0a0b0c0d-0102-0304-0506-070809101112', shares, interimDelayMs: 10, ...options.config }, node, {
+    fileCommands: testCommands,
+    fileSystem: () => ({}) as FileSystem,
+    mechanisms: ({ anonymous, onUser }) => [
+      ntlmMechanism({
+        netbiosName: 'TEST',
+        anonymous,
+        lookup: user => {
+          onUser?.(user)
+          const password = passwords[user.toLowerCase()]
+          return password === undefined ? undefined : { ntHash: ntHash(password) }
+        },
+      }),
+    ],
+    identify: ({ user }) => ({ name: user, domain: 'TEST', sid: `S-1-5-21-1-2-3-${user.length}`, groupSids: [], isAdministrator: false }),
+    ...options.dependencies,
+  })
 }
