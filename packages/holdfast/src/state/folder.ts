@@ -1,6 +1,6 @@
 /** The state folder, and who the node is: made once, kept. */
 
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeFileAtomically } from './atomic-file.ts'
@@ -8,7 +8,7 @@ import { StateError } from './errors.ts'
 
 /** Who the node is, for as long as its state folder lives. */
 export interface Identity {
-  /** 32 hex digits (MS-SMB2 2.2.4 ServerGuid). */
+  /** A GUID's text (MS-SMB2 2.2.4 ServerGuid). */
   readonly serverGuid: string
   /** The SID that local accounts' SIDs begin with: `S-1-5-21-a-b-c` (MS-DTYP 2.4.2.4). */
   readonly machineSid: string
@@ -35,13 +35,13 @@ export function openIdentity(stateDir: string): Identity {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     const parts = randomBytes(12)
     const machineSid = `S-1-5-21-${parts.readUInt32LE(0)}-${parts.readUInt32LE(4)}-${parts.readUInt32LE(8)}`
-    const identity: Identity = { serverGuid: randomBytes(16).toString('hex'), machineSid }
+    const identity: Identity = { serverGuid: randomUUID(), machineSid }
     writeFileAtomically(path, `${JSON.stringify(identity, undefined, 2)}\n`)
     return identity
   }
   try {
     const { serverGuid, machineSid } = JSON.parse(text) as Partial<Identity>
-    if (/^[0-9a-f]{32}$/.test(serverGuid ?? '') && /^S-1-5-21(-\d+){3}$/.test(machineSid ?? ''))
+    if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(serverGuid ?? '') && /^S-1-5-21(-\d+){3}$/.test(machineSid ?? ''))
       return { serverGuid: serverGuid!, machineSid: machineSid! }
   } catch (error) {
     throw new StateError('STATE_CORRUPT', `${path} is not JSON`, { cause: error })

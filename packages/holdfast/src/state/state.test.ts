@@ -121,7 +121,7 @@ describe('the folder', () => {
   test("the node's identity is made once", () => {
     const identity = openIdentity(state)
     assert.match(identity.machineSid, /^S-1-5-21-\d+-\d+-\d+$/)
-    assert.match(identity.serverGuid, /^[0-9a-f]{32}$/)
+    assert.match(identity.serverGuid, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
     assert.deepEqual(openIdentity(state), identity)
     writeFileSync(join(state, 'identity.json'), '{}')
     assert.throws(() => openIdentity(state), { code: 'STATE_CORRUPT' })
