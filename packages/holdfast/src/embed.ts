@@ -23,14 +23,17 @@ export interface ShareFromModule {
   readonly options?: unknown
 }
 
+/** A folder of this machine. */
 export interface ShareFromFolder {
   readonly path: string
 }
 
+/** A filesystem of the calling thread. */
 export interface ShareFromObject {
   readonly fileSystem: FileSystem
 }
 
+/** What every kind of share can be told. */
 export interface ShareSettingsForServe {
   readonly comment?: string
   readonly readOnly?: boolean
@@ -43,6 +46,7 @@ export interface ShareSettingsForServe {
 /** A folder's path, a FileSystem object, or either (or a module) with settings. */
 export type ServedShare = string | FileSystem | ((ShareFromModule | ShareFromFolder | ShareFromObject) & ShareSettingsForServe)
 
+/** What `serve` serves, to whom, and where. */
 export interface ServeOptions {
   /** By share name. */
   readonly shares: Readonly<Record<string, ServedShare>>

@@ -5,6 +5,7 @@ import { formatMetrics, type MetricSample, prometheusContentType } from './prome
 
 type MaybePromise<T> = T | Promise<T>
 
+/** What the application asks its node for. */
 export interface ManagementOptions {
   /** All metrics of the node, as of now. */
   metrics(): MaybePromise<readonly MetricSample[]>
@@ -13,6 +14,7 @@ export interface ManagementOptions {
   readonly clock?: () => Date
 }
 
+/** Requests in, responses out; no sockets. */
 export interface ManagementApp {
   /**
    * The whole response to a request's head; undefined while more bytes are needed. At once where nothing has to be waited for.

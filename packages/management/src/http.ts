@@ -29,6 +29,7 @@ export const httpFraming: HttpFraming = {
   writeHeader() {},
 }
 
+/** A request's head, understood (RFC 9112 3, 5). */
 export interface HttpRequest {
   readonly method: string
   /** Without query. */
@@ -39,6 +40,7 @@ export interface HttpRequest {
   readonly headers: ReadonlyMap<string, string>
 }
 
+/** What `writeResponse` makes bytes of. */
 export interface HttpResponse {
   readonly status: number
   readonly contentType: string

@@ -9,6 +9,7 @@ export interface MetricSample {
   readonly value: number
 }
 
+/** The media type of the text format. */
 export const prometheusContentType = 'text/plain; version=0.0.4; charset=utf-8'
 
 const escapeHelp = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')

@@ -6,6 +6,7 @@ import { uuidBytes } from './pdu.ts'
 import { type CallContext, type MaybePromise, operation, type RpcService } from './service.ts'
 import { type Account, domainOf, sidUse, wellKnownAccounts } from './well-known-sids.ts'
 
+/** What lsarpc may know of the accounts of the server it speaks for. */
 export interface LsarpcView {
   /** The name that local accounts belong to: the server's. */
   readonly accountDomain: string

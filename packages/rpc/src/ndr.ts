@@ -19,14 +19,20 @@ export interface NdrType<T> {
   write(writer: NdrWriter, value: T): void
 }
 
+/** The value that a layout reads and writes. */
 export type ValueOf<T> = T extends NdrType<infer V> ? V : never
-// A record of layouts of unlike values: only `never` accepts any of them for writing.
+
+/** Members of a structure or parameters of a call, in their order: layouts of unlike values. */
 // oxlint-disable-next-line typescript/no-explicit-any
 export type Fields = Readonly<Record<string, NdrType<any>>>
+/** The values of `Fields`, by name. */
 export type ValuesOf<F extends Fields> = { -readonly [K in keyof F]: ValueOf<F[K]> }
 
+/** An unsigned 8-bit integer (C706 14.2.5). */
 export const u8: NdrType<number> = { alignment: 1, minimumBytes: 1, read: (r, set) => set(r.u8()), write: (w, v) => w.u8(v) }
+/** An unsigned 16-bit integer. */
 export const u16: NdrType<number> = { alignment: 2, minimumBytes: 2, read: (r, set) => set(r.u16()), write: (w, v) => w.u16(v) }
+/** An unsigned 32-bit integer. */
 export const u32: NdrType<number> = { alignment: 4, minimumBytes: 4, read: (r, set) => set(r.u32()), write: (w, v) => w.u32(v) }
 /** A signed `long`. */
 export const i32: NdrType<number> = { alignment: 4, minimumBytes: 4, read: (r, set) => set(r.u32() | 0), write: (w, v) => w.u32(v) }
@@ -204,6 +210,7 @@ export const sid: NdrType<string> = {
   },
 }
 
+/** A value of a union with its discriminant. */
 export interface UnionValue {
   readonly level: number
   /** Undefined where the level has no arm. */

@@ -2,10 +2,12 @@
 
 import { MalformedError } from '@holdfast/wire'
 
+/** Length of the common header. */
 export const headerBytes = 16
 /** `alloc_hint`, `p_cont_id` and `opnum` (or `cancel_count`) behind the common header. */
 export const callHeaderBytes = 24
 
+/** PTYPE (C706 12.6.3.1). */
 export const packetType = {
   request: 0,
   response: 2,
@@ -41,6 +43,7 @@ export const rejectReason = { none: 0, abstractSyntax: 1, transferSyntaxes: 2, l
 /** p_reject_reason_t (C706 12.6.4.5; 8: MS-RPCE 2.2.2.5). */
 export const bindNakReason = { notSpecified: 0, temporaryCongestion: 1, localLimit: 2, protocolVersion: 4, authenticationType: 8 } as const
 
+/** The common header of every PDU (C706 12.6.3.1). */
 export interface PduHeader {
   readonly type: number
   readonly flags: number
@@ -51,6 +54,7 @@ export interface PduHeader {
   readonly minorVersion: number
 }
 
+/** An interface or a transfer syntax with its version (p_syntax_id_t). */
 export interface Syntax {
   /** Lower-case text form. */
   readonly uuid: string
@@ -58,12 +62,14 @@ export interface Syntax {
   readonly version: number
 }
 
+/** One element of a bind: an interface, and how its data may be encoded (p_cont_elem_t). */
 export interface PresentationContext {
   readonly id: number
   readonly abstractSyntax: Syntax
   readonly transferSyntaxes: readonly Syntax[]
 }
 
+/** The body of a bind or alter_context. */
 export interface Bind {
   readonly maxTransmitBytes: number
   readonly maxReceiveBytes: number
@@ -71,17 +77,21 @@ export interface Bind {
   readonly contexts: readonly PresentationContext[]
 }
 
+/** What became of a presentation context (p_result_t). */
 export interface ContextAnswer {
   readonly result: number
   readonly reason: number
   readonly transferSyntax: Syntax
 }
 
+/** NDR, version 2.0 (C706 appendix I). */
 export const ndrSyntax: Syntax = { uuid: '8a885d04-1ceb-11c9-9fe8-08002b104860', version: 2 }
+/** NDR64 (MS-RPCE 2.2.4.12); not spoken here. */
 export const ndr64Syntax: Syntax = { uuid: '71710533-beba-4937-8319-b5dbef9ccc36', version: 1 }
 /** The first 8 octets of a bind-time feature negotiation's transfer syntax (MS-RPCE 3.3.1.5.3); the flags follow in the ninth. */
 export const featureNegotiationPrefix = '6cb71c2c-9812-4540-'
 const noSyntax: Syntax = { uuid: '00000000-0000-0000-0000-000000000000', version: 0 }
+/** The answer to a presentation context that is refused, with its reason. */
 export const refusal = (reason: number): ContextAnswer => ({ result: contextResult.providerRejection, reason, transferSyntax: noSyntax })
 
 /** The text form of a UUID in the byte order of the PDU. */
@@ -146,6 +156,7 @@ export function readBind(body: Buffer, bigEndian: boolean): Bind {
   return { maxTransmitBytes: u16(0), maxReceiveBytes: u16(2), associationGroup: u32(4), contexts }
 }
 
+/** One fragment of a request. */
 export interface Call {
   readonly contextId: number
   readonly opnum: number
@@ -180,6 +191,7 @@ function allocate({ type, callId, flags = packetFlag.first | packetFlag.last, bo
   return pdu
 }
 
+/** What a bind_ack or alter_context_resp says. */
 export interface BindAck {
   readonly type: typeof packetType.bindAck | typeof packetType.alterContextResponse
   readonly callId: number

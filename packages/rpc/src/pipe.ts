@@ -27,6 +27,7 @@ import {
 } from './pdu.ts'
 import { type CallContext, type MaybePromise, type Operation, RpcFault, type RpcService, type RpcUser } from './service.ts'
 
+/** What one pipe may take up. */
 export interface RpcPipeLimits {
   /** Stub data of one request over all its fragments. */
   readonly requestBytes: number
@@ -40,6 +41,7 @@ export interface RpcPipeLimits {
   readonly fragmentBytes: number
 }
 
+/** Ample for every client known. */
 export const defaultRpcPipeLimits: RpcPipeLimits = {
   requestBytes: 256 * 1024,
   responseBytes: 4 * 1024 * 1024,
@@ -48,6 +50,7 @@ export const defaultRpcPipeLimits: RpcPipeLimits = {
   fragmentBytes: 4280,
 }
 
+/** What answers on a pipe, and who has opened it. */
 export interface RpcPipeOptions {
   readonly services: readonly RpcService[]
   readonly context: { readonly user: RpcUser }

@@ -5,6 +5,7 @@ import type { RpcService } from './service.ts'
 import { srvsvc, type SrvsvcView } from './srvsvc.ts'
 import { wkssvc, type WkssvcView } from './wkssvc.ts'
 
+/** What the services of all pipes together may know of the server. */
 export type PipeServicesView = SrvsvcView & WkssvcView & LsarpcView
 
 /**

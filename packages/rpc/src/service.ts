@@ -29,6 +29,7 @@ export interface Operation {
   handle(input: Record<string, unknown>, context: CallContext): MaybePromise<Record<string, unknown>>
 }
 
+/** An RPC interface (C706 4.2.2.1) and its operations by opnum. */
 export interface RpcService {
   readonly name: string
   readonly uuid: string

@@ -8,6 +8,7 @@ import { type CallContext, type MaybePromise, operation, type RpcService, type R
 /** STYPE_* (MS-SRVS 2.2.2.4). */
 export const shareType = { disk: 0, printQueue: 1, device: 2, ipc: 3, special: 0x8000_0000, temporary: 0x4000_0000 } as const
 
+/** A share as it is listed. */
 export interface ShareView {
   readonly name: string
   /** `shareType`, e.g. `shareType.ipc | shareType.special` for IPC$. */
@@ -24,6 +25,7 @@ export interface ShareView {
   readonly securityDescriptor?: Uint8Array
 }
 
+/** An SMB session as it is listed (MS-SRVS 2.2.4.15). */
 export interface SessionView {
   readonly clientName: string
   readonly userName: string
@@ -32,6 +34,7 @@ export interface SessionView {
   readonly idleSeconds: number
 }
 
+/** An open file as it is listed (MS-SRVS 2.2.4.7). */
 export interface OpenView {
   readonly id: number
   /** PERM_FILE_READ 1, WRITE 2, CREATE 4 (MS-SRVS 2.2.4.7). */
@@ -41,6 +44,7 @@ export interface OpenView {
   readonly userName: string
 }
 
+/** A connected share as it is listed (MS-SRVS 2.2.4.2). */
 export interface ConnectionView {
   readonly id: number
   readonly type: number

@@ -3,6 +3,7 @@
 /** SID_NAME_USE (MS-LSAT 2.2.13). */
 export const sidUse = { user: 1, group: 2, domain: 3, alias: 4, wellKnownGroup: 5, deletedAccount: 6, invalid: 7, unknown: 8, computer: 9 } as const
 
+/** A name with its SID. */
 export interface Account {
   readonly name: string
   readonly domain: string
@@ -35,4 +36,5 @@ const table: readonly (readonly [sid: string, domain: string, name: string, use:
 /** The SID without its last sub-authority. */
 export const domainOf = (sid: string): string => sid.slice(0, sid.lastIndexOf('-'))
 
+/** The accounts that are the same on every machine. */
 export const wellKnownAccounts: readonly Account[] = table.map(([sid, domain, name, use]) => ({ sid, domain, name, use, domainSid: domainOf(sid) }))

@@ -3,6 +3,7 @@
 import { type NdrType, struct, u32, union, unique, wideString } from './ndr.ts'
 import { operation, type RpcService, winError } from './service.ts'
 
+/** What wkssvc may know of the server it speaks for. */
 export interface WkssvcView {
   readonly serverName: string
   /** Workgroup or domain. */
