@@ -22,9 +22,11 @@ export interface NdrType<T> {
 /** The value that a layout reads and writes. */
 export type ValueOf<T> = T extends NdrType<infer V> ? V : never
 
-/** Members of a structure or parameters of a call, in their order: layouts of unlike values. */
 // oxlint-disable-next-line typescript/no-explicit-any
-export type Fields = Readonly<Record<string, NdrType<any>>>
+type AnyLayout = NdrType<any>
+
+/** Members of a structure or parameters of a call, in their order: layouts of unlike values. */
+export type Fields = Readonly<Record<string, AnyLayout>>
 /** The values of `Fields`, by name. */
 export type ValuesOf<F extends Fields> = { -readonly [K in keyof F]: ValueOf<F[K]> }
 
