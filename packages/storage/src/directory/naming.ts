@@ -203,7 +203,7 @@ const move = (fromFd: number, from: string, toFd: number, to: string, replace: b
     if (statAt(toFd, target, AT_SYMLINK_NOFOLLOW, other) === 0) throw new FsError('exists')
     result = renameAt2(fromFd, source, toFd, target, 0)
   }
-  if (result < 0) throw fsError(result, 'rename', { EEXIST: replace ? 'not-empty' : 'exists' })
+  if (result < 0) throw fsError(result, 'rename', { EEXIST: replace ? 'not-empty' : 'exists', ENOTDIR: 'not-folder' })
 }
 
 const renameStream = (handle: DirectoryHandle, to: { readonly path: string; readonly stream?: string }, replace: boolean): MaybePromise<void> => {
