@@ -50,11 +50,27 @@ function begin(request: SmbRequest): Outcome | Promise<Outcome> {
     if (status !== NtStatus.SUCCESS) return request.fail(status)
     const { session } = request
     if (session !== undefined) session.lastConnection = connection
-    const outcome = execute(request)
+    const before = request.command === Command.close ? unfinishedBefore(request) : undefined
+    const outcome =
+      before === undefined
+        ? execute(request)
+        : before.then(() => (request.session.opens.has(request.open!) ? execute(request) : request.fail(NtStatus.FILE_CLOSED)))
     return typeof outcome === 'number' ? outcome : outcome.catch((error: unknown) => explain(request, error))
   } catch (error) {
     return explain(request, error)
   }
+}
+
+/** Clients send a CLOSE after other requests without waiting for their answers: it must not take the file away from under them. */
+function unfinishedBefore({ session, open }: SmbRequest): Promise<unknown> | undefined {
+  if (open === undefined) return undefined
+  let outcomes: Promise<unknown>[] | undefined
+  for (const connection of session.channels.keys()) {
+    if (connection.running.size === 0) continue
+    const found = connection.running.outcomesOn(open)
+    if (found.length > 0) outcomes = outcomes === undefined ? found : [...outcomes, ...found]
+  }
+  return outcomes === undefined ? undefined : Promise.all(outcomes)
 }
 
 function explain(request: SmbRequest, error: unknown): Outcome {
@@ -67,6 +83,7 @@ function explain(request: SmbRequest, error: unknown): Outcome {
 
 function wait(request: SmbRequest, outcome: Promise<Outcome>): void {
   const { chain, connection } = request
+  request.outcome = outcome
   connection.onRunning(request)
   const done = (status: Outcome): void => {
     connection.onAnswered(request)

@@ -244,6 +244,23 @@ test('a request that takes longer than a moment gets an interim response by itse
   assert.ok(session.signer.verify(done.bytes, 'server'))
 })
 
+test('a CLOSE that is sent at once waits for what is being done with the open, but not for what waits itself', async () => {
+  const server = await ready()
+  const { client, session, treeId } = server
+  const created = await client.request(Command.create, bodies.create(), server)
+  const fileId = created.body.subarray(64, 80)
+  client.deliver(Command.changeNotify, bodies.notify(fileId), { session, treeId })
+  assert.equal((await client.one()).status, NtStatus.PENDING)
+  client.deliver(Command.flush, bodies.close(fileId), { session, treeId })
+  client.deliver(Command.close, bodies.close(fileId), { session, treeId })
+  const commands: number[] = []
+  while (commands.length < 2) {
+    const { status, header } = await client.one()
+    if (status !== NtStatus.PENDING) commands.push(header.command)
+  }
+  assert.deepEqual(commands, [Command.flush, Command.close])
+})
+
 test('what waits when its tree, session or connection goes is answered or dropped, never forgotten', async () => {
   const server = await ready()
   const { client, session, treeId, node } = server

@@ -26,6 +26,8 @@ export interface ShareConfig {
 /** Limits that one peer, or one session, can't exceed. */
 export interface SmbLimits {
   readonly sessionsPerConnection: number
+  /** Connections that a session may be bound to (Windows: 32). */
+  readonly channelsPerSession: number
   readonly treesPerSession: number
   readonly opensPerSession: number
   /** Requests of a connection that wait (locks, breaks, changes) at the same time; above it INSUFFICIENT_RESOURCES. */
@@ -65,6 +67,7 @@ export interface SmbServerConfig {
 
 export const defaultLimits: SmbLimits = Object.freeze({
   sessionsPerConnection: 64,
+  channelsPerSession: 32,
   treesPerSession: 4096,
   opensPerSession: 65_536,
   asyncRequestsPerConnection: 512,

@@ -332,7 +332,6 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
   // Requests that take their time
 
   onRunning(request: SmbRequest): void {
-    request.isRunning = true
     this.running.add(request)
     if (!request.isIdle) {
       request.holdsAttention = true
@@ -344,7 +343,7 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
   onAnswered(request: SmbRequest): void {
     this.running.remove(request)
     this.server.slow.forget(request)
-    request.isRunning = false
+    request.outcome = undefined
     if (request.holdsAttention) {
       request.holdsAttention = false
       this.server.node.endAsync()

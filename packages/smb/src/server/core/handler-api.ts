@@ -30,6 +30,7 @@ export type CommandHandler = (request: RequestContext) => MaybePromise<Outcome>
 /** Handlers by command code; what the file room plugs in. */
 export interface FileCommands {
   readonly create: CommandHandler
+  /** Called when other requests on the open are done, but for those that said `goAsync`: these it has to end. */
   readonly close: CommandHandler
   readonly flush: CommandHandler
   readonly read: CommandHandler

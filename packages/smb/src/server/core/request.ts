@@ -40,8 +40,10 @@ export class SmbRequest implements RequestContext {
   asyncId = 0
   /** For the interim response after a delay: when it was begun, by the server's clock. */
   startedAtMs = 0
-  /** True from its registration as running until it has been answered. */
-  isRunning = false
+  /** Settles when the handler is done; while it is running. */
+  outcome: Promise<Outcome> | undefined = undefined
+  /** The handler said that it waits for something that others do. */
+  isWaiting = false
   holdsAttention = false
   /** The handler said `idle`: its waiting does not hold the event loop's attention. */
   isIdle = false
@@ -105,6 +107,7 @@ export class SmbRequest implements RequestContext {
   }
 
   goAsync(options?: { readonly idle?: boolean }): void {
+    this.isWaiting = true
     if (options?.idle === true) this.connection.becomeIdle(this)
     if (this.asyncId !== 0) return
     if (!this.isLast && !this.entry.mayGoAsyncInside) {

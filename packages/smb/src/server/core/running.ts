@@ -1,5 +1,5 @@
 /** The requests of a connection that have not been answered yet (MS-SMB2 3.3.1.7 Connection.RequestList, AsyncCommandList). */
-import type { CancelReason } from './handler-api.ts'
+import type { CancelReason, ServerOpen } from './handler-api.ts'
 import type { SmbRequest } from './request.ts'
 
 /** Only requests whose handler has returned a promise come in here: what is answered at once is never looked up. */
@@ -39,6 +39,15 @@ export class RunningRequests {
 
   values(): Iterable<SmbRequest> {
     return this.#byMessageId.values()
+  }
+
+  /** What is being done with an open; not what waits for others (locks, changes). */
+  outcomesOn(open: ServerOpen): Promise<unknown>[] {
+    const outcomes: Promise<unknown>[] = []
+    for (const request of this.#byMessageId.values()) {
+      if (request.open === open && !request.isWaiting && request.outcome !== undefined) outcomes.push(request.outcome)
+    }
+    return outcomes
   }
 
   /** Tells the handlers of these requests to give up: what they are about has gone. */

@@ -88,6 +88,7 @@ function bind(request: SmbRequest, setup: SessionSetupRequest): MaybePromise<Out
   if (refusal !== NtStatus.SUCCESS) return request.fail(refusal)
   let channel = session.channels.get(connection)
   if (channel === undefined) {
+    if (session.channels.size >= server.settings.limits.channelsPerSession) return request.fail(NtStatus.INSUFFICIENT_RESOURCES)
     channel = session.addChannel(connection)
     connection.bindings.set(number, session)
   }
