@@ -16,7 +16,7 @@ class Peer implements AsyncDisposable {
 
   constructor(port: number) {
     this.socket = connect(port, '127.0.0.1')
-    this.socket.on('data', bytes => {
+    this.socket.on('data', (bytes: Buffer) => {
       this.#bytes = Buffer.concat([this.#bytes, bytes])
       for (const wake of this.#waiting.splice(0)) wake()
     })
@@ -27,7 +27,7 @@ class Peer implements AsyncDisposable {
     })
   }
 
-  send(payload: Buffer | string): void {
+  send(payload: Uint8Array | string): void {
     const body = typeof payload === 'string' ? Buffer.from(payload, 'latin1') : payload
     const head = Buffer.alloc(4)
     head.writeUInt32BE(body.length)
@@ -47,7 +47,7 @@ class Peer implements AsyncDisposable {
     }
   }
 
-  async ask(payload: Buffer | string): Promise<string> {
+  async ask(payload: Uint8Array | string): Promise<string> {
     this.send(payload)
     return (await this.receive()).toString('latin1')
   }

@@ -4,3 +4,4 @@ export type { ListeningAddress, ListenOptions, ManagerOptions } from './manager/
 export type { MetricSample } from './manager/metrics.ts'
 export { defaultLimits } from './shared/layout.ts'
 export type { EngineLimits, Framing } from './shared/layout.ts'
+export type { ProtocolTable } from './worker/runtime.ts'

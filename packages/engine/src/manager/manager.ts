@@ -4,7 +4,9 @@ import { availableParallelism } from 'node:os'
 import { MessageChannel } from 'node:worker_threads'
 import { Arena } from '../shared/arena.ts'
 import { CloseReason, defaultLimits, managerWantsWake, Slot, slotAt, ToManager, ToWorker } from '../shared/layout.ts'
-import type { EngineLimits, WorkerMail } from '../shared/layout.ts'
+import type { EngineLimits, ManagerMail, WorkerMail } from '../shared/layout.ts'
+import { WorkerRuntime } from '../worker/runtime.ts'
+import type { ProtocolTable } from '../worker/runtime.ts'
 import { Client } from './client.ts'
 import type { ClientEvents, ListenerOptions, TcpHandle } from './client.ts'
 import { landingBytes } from './intake.ts'
@@ -17,8 +19,10 @@ import { WorkerHandle } from './worker-handle.ts'
 export interface ManagerOptions {
   /** Number of worker nodes; default: one per processor. */
   readonly workers?: number
-  /** A module that calls `runWorker`. */
-  readonly workerModule: URL
+  /** A module that calls `runWorker`; left out with `inThread`. */
+  readonly workerModule?: URL
+  /** Runs the one worker node in the calling thread, so that its protocols may use objects of that thread. */
+  readonly inThread?: ProtocolTable
   /** Handed to every worker (structured clone). */
   readonly config?: unknown
   readonly limits?: Partial<EngineLimits>
@@ -35,6 +39,8 @@ export interface ListeningAddress {
   readonly port: number
 }
 
+/** Records handled before the event loop gets a turn, in-thread. */
+const inThreadBatch = 64
 /** A worker that dies this soon after its start, this often in a row, is not started again. */
 const hopelessMs = 1000
 const hopelessTimes = 5
@@ -62,11 +68,12 @@ export class ConnectionManager implements AsyncDisposable {
   readonly #clientEvents: ClientEvents
   readonly #earlyDeaths: number[] = []
   #incarnations = 0
+  #closeInThread: (() => Promise<void>) | undefined
   #closing = false
 
   private constructor(options: ManagerOptions) {
     this.#options = options
-    this.workers = options.workers ?? availableParallelism()
+    this.workers = options.inThread === undefined ? (options.workers ?? availableParallelism()) : 1
     this.limits = { ...defaultLimits, ...options.limits }
     this.#tableMemory = new SharedArrayBuffer(4 * slotAt(this.limits.connections))
     this.#table = new Int32Array(this.#tableMemory)
@@ -85,6 +92,10 @@ export class ConnectionManager implements AsyncDisposable {
   /** Starts the worker nodes; resolves when all of them have built their protocols. Rejects with the error of a worker that can't start. */
   static async start(options: ManagerOptions): Promise<ConnectionManager> {
     const manager = new ConnectionManager(options)
+    if (options.inThread !== undefined) {
+      await manager.#startInThread(options.inThread)
+      return manager
+    }
     await new Promise<void>((resolve, reject) => {
       let missing = manager.workers
       for (let index = 0; index < manager.workers; index++) {
@@ -136,6 +147,7 @@ export class ConnectionManager implements AsyncDisposable {
     for (const client of this.#clients) {
       if (client?.worker !== undefined) client.worker.push(ToWorker.close, client.id, CloseReason.shutdown, 0, 0)
     }
+    await this.#closeInThread?.()
     const exits = this.#handles.map(
       handle =>
         new Promise<void>(resolve => {
@@ -162,7 +174,7 @@ export class ConnectionManager implements AsyncDisposable {
 
   // Workers
 
-  #startWorker(index: number, onFailure: (error: Error) => void, onReady: () => void): void {
+  #newHandle(index: number): WorkerHandle {
     const handle = new WorkerHandle({
       index,
       workers: this.workers,
@@ -173,8 +185,45 @@ export class ConnectionManager implements AsyncDisposable {
       config: this.#options.config,
     })
     this.#handles[index] = handle
+    return handle
+  }
+
+  async #startInThread(protocols: ProtocolTable): Promise<void> {
+    const handle = this.#newHandle(0)
+    const runtime = new WorkerRuntime(handle.start, handle.workerPort)
+    let scheduled = false
+    const turn = (): void => {
+      scheduled = false
+      if (runtime.work(inThreadBatch) > 0) bell()
+    }
+    const bell = (): void => {
+      if (scheduled) return
+      scheduled = true
+      setImmediate(turn)
+    }
+    handle.inThreadBell = bell
+    handle.workerPort.on('message', (mail: ManagerMail) => {
+      runtime.onMail(mail)
+      bell()
+    })
+    handle.port.on('message', (mail: WorkerMail) => {
+      this.#onMail(handle, mail)
+      this.#drain(handle)
+    })
+    this.#closeInThread = async () => {
+      runtime.work(Infinity)
+      await runtime.closeProtocols()
+      handle.workerPort.close()
+    }
+    await runtime.start(protocols, this.#options.config)
+  }
+
+  #startWorker(index: number, onFailure: (error: Error) => void, onReady: () => void): void {
+    const { workerModule } = this.#options
+    if (workerModule === undefined) throw new Error('neither workerModule nor inThread was given')
+    const handle = this.#newHandle(index)
     const startedAt = performance.now()
-    const thread = handle.startThread(this.#options.workerModule)
+    const thread = handle.startThread(workerModule)
     let ready = false
     let cause: Error | undefined
     handle.port.on('message', (mail: WorkerMail) => {

@@ -1,0 +1,112 @@
+/** Where the server's rooms meet: the core, the file commands, the open tables and the pipes of IPC$. */
+import type { WorkerNode, WorkerProtocol } from '@holdfast/engine'
+import { createPipeServices, shareType } from '@holdfast/rpc'
+import type { PipeServicesView, ShareView } from '@holdfast/rpc'
+import type { FileSystem } from '@holdfast/storage'
+import { wellKnownSids } from '../messages/sid.ts'
+import { createSmbProtocol } from './core/index.ts'
+import type { ShareConfig, SmbServerConfig, SmbServerDependencies } from './core/index.ts'
+import { breakEvents, fileCommands, PipeServices, removeByPath, ShareFiles } from './files/index.ts'
+import { createOpenTableClient } from './opens/index.ts'
+
+/** A disk share on this worker. */
+export interface ServedShare extends ShareConfig {
+  readonly fileSystem: FileSystem
+  /** From `createPartitionMemory`, the same on all workers. */
+  readonly partitionMemory?: SharedArrayBuffer
+  /** Worker that arbitrates between the share's opens; the same answer on all workers. Default 0. */
+  readonly owner?: number
+}
+
+export interface SmbServerOptions {
+  /** Structured-cloneable settings; its shares are those of `shares`. */
+  readonly config: Omit<SmbServerConfig, 'shares'>
+  readonly shares: readonly ServedShare[]
+  /** NetBIOS name, and the domain of local users. */
+  readonly serverName: string
+  readonly comment?: string
+  /** SID that local accounts' SIDs begin with, `S-1-5-21-a-b-c`. */
+  readonly machineSid: string
+  readonly accounts: Pick<PipeServicesView, 'accountBySid' | 'accountByName'>
+  readonly dependencies: Omit<SmbServerDependencies, 'fileCommands' | 'fileSystem' | 'shareExtension'>
+}
+
+/** MS-SRVS shows paths as a Windows server has them; where a share really lies is nobody's business. */
+const shownPath = (name: string): string => `C:\\${name}`
+
+/**
+ * The SMB server for a worker node.
+ *
+ * @example
+ * runWorker({ smb: { framing: smbFraming(), create: node => createSmbServer(node, options) } })
+ */
+export function createSmbServer(node: WorkerNode, options: SmbServerOptions): WorkerProtocol {
+  const served = new Map(options.shares.map(share => [share.name.toUpperCase(), share]))
+  const pipes = new PipeServices(createPipeServices(pipesView(options)))
+  const config: SmbServerConfig = { ...options.config, shares: options.shares.map(withoutObjects) }
+  return createSmbProtocol(config, node, {
+    ...options.dependencies,
+    fileCommands,
+    fileSystem: share => served.get(share.name.toUpperCase())?.fileSystem,
+    shareExtension(share) {
+      const found = served.get(share.name.toUpperCase())
+      return found === undefined ? pipes : createShareFiles(node, found, options)
+    },
+  })
+}
+
+function withoutObjects({ fileSystem: _fileSystem, partitionMemory: _memory, owner: _owner, ...config }: ServedShare): ShareConfig {
+  return config
+}
+
+function createShareFiles(node: WorkerNode, share: ServedShare, options: SmbServerOptions): ShareFiles {
+  const { fileSystem } = share
+  const events = breakEvents(() => files)
+  const opens = createOpenTableClient({
+    node,
+    partition: share.name,
+    ...(share.partitionMemory === undefined ? {} : { memory: share.partitionMemory }),
+    ownerOf: (_partition, workers) => (share.owner ?? 0) % workers,
+    events: {
+      ...events,
+      onOrphanedDelete: order => {
+        removeByPath(files, order)
+          .catch((error: unknown) => options.dependencies.log?.warn({ error, path: order.path }, 'a file marked for deletion could not be removed'))
+          .finally(() => opens.deleteFinished(order.ticket))
+      },
+    },
+    watchFolder: fileSystem.watch === undefined ? undefined : (path, how, listener) => fileSystem.watch!(path, how, listener),
+  })
+  const files: ShareFiles = new ShareFiles({
+    fileSystem,
+    opens,
+    owner: `${options.machineSid}-500`,
+    group: wellKnownSids.users,
+    readOnly: share.readOnly ?? fileSystem.features.readOnly,
+    writeThrough: share.continuouslyAvailable ?? false,
+    accessBasedEnumeration: share.accessBasedEnumeration ?? false,
+  })
+  return files
+}
+
+function pipesView(options: SmbServerOptions): PipeServicesView {
+  const shares: ShareView[] = options.shares.map(share => ({
+    name: share.name,
+    type: shareType.disk,
+    comment: share.comment ?? '',
+    path: shownPath(share.name),
+    currentUses: 0,
+  }))
+  shares.push({ name: 'IPC$', type: shareType.ipc | shareType.special, comment: 'Remote IPC', path: '', currentUses: 0 })
+  return {
+    serverName: options.serverName,
+    comment: options.comment ?? 'Holdfast',
+    domainName: options.serverName,
+    accountDomain: options.serverName,
+    accountDomainSid: options.machineSid,
+    primaryDomain: options.serverName,
+    shares: () => shares,
+    ...options.accounts,
+  }
+}
+
