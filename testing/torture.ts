@@ -8,6 +8,8 @@
  *       --out DIR          keep results.tsv and logs/TEST.log there
  *       --baseline FILE    another run's results.tsv: print what passes there and not here, and the reverse
  *       --timeout SECONDS  for one test (default 90)
+ *       --option NAME=VALUE  for smbtorture, may be repeated: torture:use_iptables=yes and torture:iptables_command=/usr/sbin/iptables
+ *                          let the tests that cut connections do so (root)
  *       --server HOST:PORT --shares A,B,... --share2 C --user NAME:PASSWORD (twice)   test that server instead
  *
  * Exit status: 0 the gap to the baseline is empty (without one: no test failed), 1 otherwise, 2 wrong usage.
@@ -35,6 +37,7 @@ const { values: options } = parseArgs({
     server: { type: 'string' },
     shares: { type: 'string', default: 'share' },
     share2: { type: 'string', default: 'share2' },
+    option: { type: 'string', multiple: true, default: [] },
     user: { type: 'string', multiple: true, default: [] },
   },
 })
@@ -91,6 +94,7 @@ async function run(target: { endpoint: Endpoint; shares: readonly string[]; seco
   return runTorture({
     ...target,
     tests,
+    settings: options.option,
     timeoutMs: Number(options.timeout) * 1000,
     ...(options.out === undefined ? {} : { logs: join(options.out, 'logs') }),
     onResult: ({ test, outcome, reason }) => console.log(`[${++done}/${tests.length}] ${outcome.padEnd(8)} ${test}  ${reason}`),

@@ -26,7 +26,6 @@ const garbage: Readonly<Record<string, () => Buffer>> = {
   'a frame of random bytes': () => frameOf(randomBytes(300)),
   'an empty frame': () => frameOf(Buffer.alloc(0)),
   'half a header': () => frameOf(smb2Header),
-  'a header without a body': () => frameOf(Buffer.concat([smb2Header, Buffer.alloc(58)])),
   'an encrypted message of no session': () => frameOf(Buffer.concat([Buffer.from([0xfd, 0x53, 0x4d, 0x42]), randomBytes(200)])),
   'a compressed message nobody agreed on': () => frameOf(Buffer.concat([Buffer.from([0xfc, 0x53, 0x4d, 0x42]), randomBytes(200)])),
 }
@@ -69,6 +68,16 @@ describe('robustness', { skip: missing('smbclient') }, () => {
       assert.ok(server.isRunning, server.log.slice(-2000))
     })
   }
+
+  test('a NEGOTIATE without a body is refused (MS-SMB2 3.3.5.2)', async () => {
+    const socket = await open()
+    const outcome = Promise.race([once(socket, 'close').then(() => 'closed'), once(socket, 'data').then(([answer]) => answer as Buffer)])
+    socket.write(frameOf(Buffer.concat([smb2Header, Buffer.alloc(58)])))
+    const answer = await Promise.race([outcome, sleep(10_000, 'silence', { ref: false })])
+    socket.destroy()
+    if (Buffer.isBuffer(answer)) assert.equal(answer.readUInt32LE(4 + 8), 0xc000000d)
+    else assert.equal(answer, 'closed')
+  })
 
   test('garbage on other connections does not disturb a client', async () => {
     let running = true

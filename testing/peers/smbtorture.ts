@@ -30,6 +30,8 @@ export interface TortureOptions {
   readonly secondShare: string
   readonly accounts: readonly [Account, Account]
   readonly tests: readonly string[]
+  /** More settings for smbtorture, as `NAME=VALUE`: `torture:use_iptables=yes` for the tests that cut connections. */
+  readonly settings?: readonly string[]
   /** For one test. Default 90,000. */
   readonly timeoutMs?: number
   /** Folder for the tests' output, `TEST.log` each. */
@@ -61,9 +63,18 @@ export async function suitableTests(): Promise<string[]> {
   return list.split('\n').filter(test => test.startsWith('smb2.') && !unsuitable.some(([pattern]) => pattern.test(test)))
 }
 
+/** Families that change the machine's packet filter: one after the other. */
+const exclusive: readonly string[] = ['smb2.replay', 'smb2.multichannel']
+
 /** The family of a test: `smb2.lock.range.range` -> `smb2.lock`. */
 export function familyOf(test: string): string {
   return test.split('.').slice(0, 2).join('.')
+}
+
+/** Tests that must not run side by side have the same queue. */
+function queueOf(test: string): string {
+  const family = familyOf(test)
+  return exclusive.includes(family) ? (exclusive[0] ?? family) : family
 }
 
 /** What a test's output and exit status add up to. */
@@ -99,6 +110,7 @@ async function runTest(options: TortureOptions, share: string, test: string): Pr
     `--option=torture:share2=${secondShare}`,
     `--option=torture:user2name=${second.user}`,
     `--option=torture:user2password=${second.password}`,
+    ...(options.settings ?? []).map(setting => `--option=${setting}`),
     `//${endpoint.host}/${share}`,
     test,
   ]
@@ -113,7 +125,7 @@ async function runTest(options: TortureOptions, share: string, test: string): Pr
 
 /** Runs the tests, a family at a time on each share; the results are in the order of `tests`. */
 export async function runTorture(options: TortureOptions): Promise<TortureResult[]> {
-  const families = [...Map.groupBy(options.tests, familyOf).values()].sort((a, b) => b.length - a.length)
+  const families = [...Map.groupBy(options.tests, queueOf).values()].sort((a, b) => b.length - a.length)
   const done = new Map<string, TortureResult>()
   const worker = async (share: string): Promise<void> => {
     for (let family = families.shift(); family !== undefined; family = families.shift()) {
