@@ -260,6 +260,8 @@ export class DirectoryFileSystem implements FileSystem {
 
   #createStream(path: string, stream: string, options: CreateOptions): DirectoryHandle {
     const base = this.#openFile(path, noAccess, options.access.noFollow ?? false)
+    const baseName = nameOf(base.path)
+    this.#root.watcher.begin(baseName)
     try {
       const target = { fd: base.fd, pathOnly: base.pathOnly }
       const opened = this.#store.create(target, stream)
@@ -270,6 +272,8 @@ export class DirectoryFileSystem implements FileSystem {
     } catch (error) {
       close(base.fd)
       throw error
+    } finally {
+      this.#root.watcher.end(baseName)
     }
   }
 

@@ -17,7 +17,7 @@ export const entryNames = (handle: DirectoryHandle): string[] => {
   const fd = must(openAt(handle.base.fd, '.', O_RDONLY | O_DIRECTORY), 'open', { ENOENT: 'stale' })
   const result = readFolder(fd, (bytes, start, end) => names.push(decodeName(bytes, start, end)))
   close(fd)
-  must(result, 'getdents64')
+  must(result, 'getdents64', { ENOENT: 'stale' })
   const hidden = handle.path === '' ? names.indexOf(hiddenName) : -1
   if (hidden >= 0) names.splice(hidden, 1)
   return names
