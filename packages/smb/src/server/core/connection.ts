@@ -22,6 +22,9 @@ import type { SmbServer } from './server.ts'
 import type { Session } from './session.ts'
 
 const unsolicitedMessageId = Buffer.alloc(8, 0xff)
+/** Offsets in the TRANSFORM_HEADER (2.2.41). */
+const signatureInTransform = 4
+const sizeInTransform = 36
 const sessionIdInTransform = 44
 
 export class SmbConnection implements ConnectionHandler, ConnectionContext {
@@ -139,7 +142,7 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
     }
     if (isTransformed(bytes)) {
       encryptedBy = this.#sessionOfTransform(bytes)
-      bytes = encryptedBy.decryptor!.decrypt(bytes)
+      bytes = decrypt(bytes, { session: encryptedBy, orphaned: message.orphaned })
     } else if (this.negotiated === undefined && isSmb1(bytes)) {
       this.#upgrade(message)
       return undefined
@@ -377,4 +380,15 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
     this.isGone = true
     this.server.onConnectionClosed(this, reason === 'shutdown' ? 'shutdown' : 'connection-lost')
   }
+}
+
+/** Decrypts a frame in place, unless a worker that died with it had done so. Throws MalformedError. */
+function decrypt(frame: Buffer, { session, orphaned }: { session: Session; orphaned: boolean }): Buffer {
+  const mark = session.decryptedMark!
+  if (orphaned && frame.compare(mark, 0, mark.length, signatureInTransform, signatureInTransform + mark.length) === 0) {
+    return frame.subarray(transformHeaderLengthBytes, transformHeaderLengthBytes + frame.readUInt32LE(sizeInTransform))
+  }
+  const message = session.decryptor!.decrypt(frame)
+  mark.copy(frame, signatureInTransform)
+  return message
 }

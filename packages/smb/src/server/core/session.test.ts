@@ -288,6 +288,13 @@ test('sessions and trees survive a worker, opens do not (FILE_CLOSED); encryptio
   assert.equal((await next.request(Command.read, bodies.read(fileId), { session, treeId })).status, NtStatus.FILE_CLOSED)
   assert.equal((await next.request(Command.create, bodies.create(), { session, treeId })).status, NtStatus.SUCCESS)
   assert.equal((await next.request(Command.create, bodies.create(), { session, treeId, encrypt: true })).status, NtStatus.SUCCESS)
+  // The worker that died had decrypted the request where it stands.
+  const frame = Buffer.from(client.deliver(Command.create, bodies.create(), { session, treeId, encrypt: true }).bytes)
+  next.messageId = client.messageId
+  next.connection.deliver(frame, true)
+  assert.equal((await next.one(session)).status, NtStatus.SUCCESS)
+  next.connection.deliver(session.encrypt(next.build(Command.create, bodies.create(), { sessionId: session.id, treeId })), true)
+  assert.equal((await next.one(session)).status, NtStatus.SUCCESS)
   // A CREATE that may have been done: only one that must make the file can not simply be done again.
   next.connection.deliver(next.build(Command.create, bodies.create(1), { session, treeId }), true)
   assert.equal((await next.one()).status, NtStatus.SUCCESS)
