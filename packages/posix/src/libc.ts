@@ -112,9 +112,7 @@ const load = (): { calls: Libc; asyncCalls: Record<CallName, NativeCall['async']
     const types = parameters.map(type => koffiTypes[type])
     const number = symbol === 'syscall' ? numbers[key]! : undefined
     const result =
-      number === undefined && symbol !== 'pread64' && symbol !== 'pwrite64' && symbol !== 'lseek64' && !/xattr|read/.test(symbol)
-        ? 'int'
-        : 'int64_t'
+      number === undefined && symbol !== 'pread64' && symbol !== 'pwrite64' && symbol !== 'lseek64' && !/xattr|read/.test(symbol) ? 'int' : 'int64_t'
     let native: NativeCall
     try {
       native = library.func(symbol, result, number === undefined ? types : ['int64_t', ...types])
@@ -190,7 +188,10 @@ export const callAsync = (name: CallName, ...values: Argument[]): Promise<number
     else asyncWaiting.push(start)
   })
 
-const pathScratch = [Buffer.alloc(8192), Buffer.alloc(8192)]
+/** Node's own, a quarter of the price of `write(text, offset, length, 'utf8')`. */
+type Utf8Buffer = Buffer & { utf8Write(text: string, offset: number, length: number): number }
+
+const pathScratch = [Buffer.alloc(8192) as Utf8Buffer, Buffer.alloc(8192) as Utf8Buffer]
 
 /** A path or name: a string (written as UTF-8), or bytes that end with a NUL. */
 export type PathArgument = string | Uint8Array
@@ -203,7 +204,7 @@ export const cPath = (path: PathArgument, which: 0 | 1 = 0): Uint8Array => {
   if (typeof path !== 'string') return path
   if (path.includes('\0')) throw new PosixError(errno.EINVAL, 'path with NUL')
   const buffer = pathScratch[which]!
-  const length = buffer.write(path, 0, 8191, 'utf8')
+  const length = buffer.utf8Write(path, 0, 8191)
   buffer[length] = 0
   return buffer
 }

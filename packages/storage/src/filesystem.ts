@@ -251,11 +251,17 @@ export const fsErrorCodes = [
 ] as const
 export type FsErrorCode = (typeof fsErrorCodes)[number]
 
+/** Outcomes of ordinary requests: nobody wants to know where they were made, and a stack costs more than the request. */
+const withoutStack: ReadonlySet<FsErrorCode> = new Set(['not-found', 'path-not-found', 'exists', 'not-empty', 'access-denied'])
+
 /** What a filesystem throws; `code` is stable, the message is for people. */
 export class FsError extends Error {
   readonly code: FsErrorCode
   constructor(code: FsErrorCode, message: string = code, options?: ErrorOptions) {
+    const limit = Error.stackTraceLimit
+    if (withoutStack.has(code)) Error.stackTraceLimit = 0
     super(message, options)
+    Error.stackTraceLimit = limit
     this.name = 'FsError'
     this.code = code
   }

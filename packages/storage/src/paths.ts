@@ -1,6 +1,5 @@
 import { FsError } from './filesystem.ts'
 
-// eslint-disable-next-line no-control-regex
 const badPath = /(?:^|\/)\.{0,2}(?:\/|$)|[\0\\]/
 
 /** Throws `invalid-name` for a path that breaks the rules of filesystem.ts: `.`, `..`, an empty component, NUL or a backslash. */
@@ -8,7 +7,6 @@ export const checkPath = (path: string): void => {
   if (path !== '' && badPath.test(path)) throw new FsError('invalid-name', `not a path: ${JSON.stringify(path)}`)
 }
 
-// eslint-disable-next-line no-control-regex
 const badStream = /[\0/\\:]/
 
 /** Throws `invalid-name` for a stream name with NUL, `/`, `\` or `:`. */

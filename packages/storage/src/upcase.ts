@@ -14,7 +14,6 @@ const buildTable = (): Uint16Array => {
   return built
 }
 
-// eslint-disable-next-line no-control-regex
 const ascii = /^[\x00-\x7f]*$/
 
 /** The form of a name that equals that of every name which is the same but for case. */

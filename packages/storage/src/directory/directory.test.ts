@@ -148,7 +148,6 @@ describe('directory filesystem', { skip: unsupportedReason ?? false }, () => {
     const shown = s.files.open('', '', readOnly).entryNames()
     assert.equal(shown.length, onDisk.length)
     for (const name of shown) {
-      // eslint-disable-next-line no-control-regex
       assert.doesNotMatch(name, /[\x00-\x1f"*/:<>?\\|]|[ .]$/)
       const handle = s.files.open(name, '', readOnly)
       const content = Buffer.alloc(32)

@@ -87,7 +87,7 @@ export class DirectoryFileSystem implements FileSystem {
       symlinks: true,
       hardLinks: true,
       blockCloning: reflink.includes(this.#root.fsType),
-      watch: true,
+      watch: this.#root.watchable,
     }
   }
 

@@ -18,7 +18,7 @@ export const entryNames = (handle: DirectoryHandle): string[] => {
   const result = readFolder(fd, (bytes, start, end) => names.push(decodeName(bytes, start, end)))
   close(fd)
   must(result, 'getdents64', { ENOENT: 'stale' })
-  const hidden = handle.path === '' ? names.indexOf(hiddenName) : -1
+  const hidden = names.indexOf(hiddenName)
   if (hidden >= 0) names.splice(hidden, 1)
   return names
 }
@@ -41,7 +41,7 @@ function* entriesOf(handle: DirectoryHandle, names: Iterable<string>): Generator
 function* storedNames(handle: DirectoryHandle, wanted: readonly string[]): Generator<string> {
   for (const name of wanted) {
     if (handle.closed) return
-    if (handle.path === '' && isHidden(name)) continue
+    if (isHidden(name)) continue
     const stored = existsExactly(handle, name) ? name : handle.root.indexes.find(handle.base.fd, name)
     if (stored !== undefined) yield stored
   }
@@ -55,10 +55,19 @@ const existsExactly = (handle: DirectoryHandle, name: string): boolean => {
   }
 }
 
+// The name goes into two system calls: written once.
+const scratch = Buffer.alloc(1024) as Buffer & { latin1Write(text: string, offset: number): number }
+
+const terminated = (onDisk: string | Buffer): Buffer => {
+  if (typeof onDisk !== 'string') return onDisk
+  scratch[scratch.latin1Write(onDisk, 0)] = 0
+  return scratch
+}
+
 const entryOf = (handle: DirectoryHandle, name: string): FolderEntry | undefined => {
   const { root } = handle
   const { fd } = handle.base
-  const onDisk = diskPath(name)
+  const onDisk = terminated(diskPath(name))
   if (statAt(fd, onDisk, AT_SYMLINK_NOFOLLOW, stat) < 0) return undefined
   if (!stat.isSymlink) return infoOf(root, stat, name, readStoredAt(fd, onDisk))
   // A link shows what it points to, if that is there and beneath the root; else itself, so that it can be removed.

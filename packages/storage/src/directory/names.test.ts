@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { decodeName, diskPath, encodeName, encodeStreamName } from './names.ts'
 
 const encoded = (name: string): Buffer => {
@@ -31,7 +31,6 @@ test('every name on disk is shown, and comes back to the same bytes', () => {
 })
 
 test('what is shown has no character that SMB gives a meaning to', () => {
-  // eslint-disable-next-line no-control-regex
   fc.assert(
     fc.property(diskName, bytes => assert.doesNotMatch(decodeName(bytes), /[\x00-\x1f"*/:<>?\\|]|[ .]$/)),
     { numRuns: 5000 },

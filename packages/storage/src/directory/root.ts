@@ -17,7 +17,6 @@ import {
 } from '@holdfast/posix'
 import { FsError } from '../filesystem.ts'
 import { joinPath, nameOf, parentOf } from '../paths.ts'
-import { upcase } from '../upcase.ts'
 import { fsError, must, openSpecial } from './errors.ts'
 import { FolderIndexes } from './folder-index.ts'
 import { diskPath } from './names.ts'
@@ -30,13 +29,10 @@ const openAttempts = 64
 
 /** Holds streams and security descriptors that do not fit into attributes; not there for anybody else. */
 export const hiddenName = '.holdfast-streams'
-const hiddenUpcased = upcase(hiddenName)
+const hidden = /(?:^|\/)\.holdfast-streams(?:\/|$)/i
 
-/** Whether a path names the hidden folder or something in it. */
-export const isHidden = (path: string): boolean =>
-  path.charCodeAt(0) === 0x2e &&
-  upcase(path.slice(0, hiddenName.length)) === hiddenUpcased &&
-  (path.length === hiddenName.length || path[hiddenName.length] === '/')
+/** Whether a path names the hidden folder or something in it (of this root, or of another one that is served below it). */
+export const isHidden = (path: string): boolean => hidden.test(path)
 
 /** A folder that is open with O_PATH, and its path as stored. Give it back with `release`. */
 export interface OpenFolder {
@@ -61,6 +57,8 @@ export class Root {
   readonly device: number
   readonly fsType: number
   readonly readOnly: boolean
+  /** inotify sees all changes, also those of others. */
+  readonly watchable: boolean
   readonly #stat = new StatBuffer()
   #closed = false
   /** Reads never wait for a disk: no need to ask the kernel whether they would. */
@@ -82,9 +80,10 @@ export class Root {
     const filesystem = this.filesystem()
     this.fsType = filesystem.type
     this.readOnly = options.readOnly || filesystem.readOnly
+    this.watchable = !noInotify.has(filesystem.type)
     this.inMemory = filesystem.type === filesystemMagic.tmpfs
     this.watcher = new FolderWatcher({
-      trusted: !noInotify.has(filesystem.type),
+      trusted: this.watchable,
       maxListenedFolders: options.maxWatchedFolders,
       pollIntervalMs: options.watchIntervalMs,
       hiddenName,
@@ -136,7 +135,7 @@ export class Root {
   /** The stored name in a folder that equals `name` but for case. */
   findIn(folder: OpenFolder, name: string): string | undefined {
     const stored = this.indexes.find(folder.fd, name)
-    return stored !== undefined && folder.path === '' && stored === hiddenName ? undefined : stored
+    return stored === hiddenName ? undefined : stored
   }
 
   /** The stored path of what `path`, which was not found as it is written, is but for case. Throws `not-found`, `path-not-found`. */

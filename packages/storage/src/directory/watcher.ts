@@ -68,7 +68,7 @@ export interface WatcherOptions {
   readonly maxListenedFolders: number
   /** How often pending changes are delivered, in ms. */
   readonly pollIntervalMs: number
-  /** The name in the root that does not exist for anybody. */
+  /** The name that does not exist for anybody. */
   readonly hiddenName: string
 }
 
@@ -128,7 +128,7 @@ export class FolderWatcher {
           clearInterval(this.#timer)
           this.#timer = undefined
         }
-        for (const watched of [...this.#byWatch.values()]) if (watched.listeners.delete(listener)) this.#release(watched)
+        for (const watched of this.#byWatch.values()) if (watched.listeners.delete(listener)) this.#release(watched)
       },
     }
   }
@@ -214,7 +214,7 @@ export class FolderWatcher {
 
   #overflow(): void {
     this.observer?.dropAll()
-    for (const watched of [...this.#byWatch.values()]) {
+    for (const watched of this.#byWatch.values()) {
       watched.indexed = false
       for (const [listener, path] of watched.listeners) {
         if (path === listener.root) listener.notify({ folder: path, action: 'modified', name: '', isFolder: true })
@@ -238,7 +238,7 @@ export class FolderWatcher {
       if (maybeFolder || announce) children.push([decodeName(bytes, start, end), maybeFolder])
     })
     for (const [name, maybeFolder] of children) {
-      if (path === '' && name === this.#options.hiddenName) continue
+      if (name === this.#options.hiddenName) continue
       if (announce) this.#notify(listener, path, 'added', name, maybeFolder)
       if (!maybeFolder || statAt(fd, diskPath(name), AT_SYMLINK_NOFOLLOW, this.#stat) < 0 || !this.#stat.isFolder) continue
       const childFd = openAt(fd, diskPath(name), O_PATH | O_DIRECTORY | O_NOFOLLOW)
@@ -285,14 +285,14 @@ export class FolderWatcher {
   }
 
   #notify(listener: Listener, folder: string, action: ExternalChange['action'], name: string, isFolder: boolean): void {
-    if (this.#ours.has(name) || (folder === '' && name === this.#options.hiddenName)) return
+    if (this.#ours.has(name) || name === this.#options.hiddenName) return
     listener.notify({ folder, action, name, isFolder })
   }
 
   /** A folder has come into one that is watched recursively. */
   #followNew(watched: Watched, name: string): void {
     for (const [listener, path] of watched.listeners) {
-      if (!listener.recursive || (path === '' && name === this.#options.hiddenName)) continue
+      if (!listener.recursive || name === this.#options.hiddenName) continue
       const fd = this.openFolder(joinPath(path, name))
       if (fd < 0) continue
       this.#follow(listener, fd, joinPath(path, name), !this.#ours.has(name))
@@ -305,7 +305,7 @@ export class FolderWatcher {
     for (const [listener, path] of watched.listeners) {
       if (!listener.recursive) continue
       const gone = joinPath(path, name)
-      for (const other of [...this.#byWatch.values()]) {
+      for (const other of this.#byWatch.values()) {
         const known = other.listeners.get(listener)
         if (known !== gone && !known?.startsWith(`${gone}/`)) continue
         other.listeners.delete(listener)

@@ -11,7 +11,7 @@ import {
 } from '../filesystem.ts'
 import { checkStream } from '../paths.ts'
 import { sameName, upcase } from '../upcase.ts'
-import { SparseBytes } from './bytes.ts'
+import type { SparseBytes } from './bytes.ts'
 import type { MemoryFileSystem } from './memory.ts'
 import { addEntry, freeIfUnused, nodeBytes, nodeInfo, removeEntry, type Entry, type Node, type Stream } from './node.ts'
 

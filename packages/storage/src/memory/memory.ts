@@ -231,7 +231,7 @@ export class MemoryFileSystem implements FileSystem {
   /** Frees what nothing refers to any more; handles stay usable. */
   close(): void {
     const drop = (folder: Node): void => {
-      for (const entry of [...folder.children.values()]) {
+      for (const entry of folder.children.values()) {
         drop(entry.node)
         removeEntry(entry, 0n)
         freeIfUnused(this.budget, entry.node)
