@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { mustRun } from './command.ts'
+import { killGroup, mustRun } from './command.ts'
 import { temporaryFolder } from './folder.ts'
 import { findProgram } from './packages.ts'
 import { freePort } from './port.ts'
@@ -99,17 +99,22 @@ export async function startSamba(shares: Readonly<Record<string, ShareKind>>, op
   const smbd = findProgram('smbd') ?? 'smbd'
   const words = [smbd, '--foreground', '--no-process-group', `--configfile=${config}`, `--log-basename=${folder.at('log')}`]
   const [program = smbd, ...args] = options.cpus === undefined ? words : ['taskset', '-c', options.cpus, ...words]
-  const child = spawn(program, args, { stdio: 'ignore' })
+  // In a group of its own: smbd passes the signal that ends it on to its whole group.
+  const child = spawn(program, args, { stdio: 'ignore', detached: true })
   const exited = once(child, 'exit')
+  const end = (): void => killGroup(child)
+  process.once('exit', end)
   const samba: Samba = {
     smb: { host: '127.0.0.1', port },
     accounts,
     folderOf: share => folder.at('shares', share),
     pid: child.pid ?? 0,
     async [Symbol.asyncDispose]() {
-      // smbd has a process per connection; they end when the first one has.
       if (child.exitCode === null) child.kill('SIGTERM')
       await exited
+      // It has a process per connection, some of which may still be about.
+      end()
+      process.off('exit', end)
       await folder[Symbol.asyncDispose]()
     },
   }
