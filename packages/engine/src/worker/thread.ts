@@ -9,8 +9,8 @@ import type { ProtocolTable } from './runtime.ts'
 const batch = 256
 /** How long a worker that has just been busy waits on the futex, which wakes faster than an event loop. */
 const futexWaitMs = 2
-/** Resources that are always there and never call for the event loop by themselves. */
-const restingResources = new Set(['MessagePort', 'Immediate', 'PipeWrap', 'TTYWrap'])
+/** Resources that don't call for the event loop by themselves, or that (timers) may be late by the time of the wait. */
+const restingResources = new Set(['MessagePort', 'Immediate', 'Timeout', 'PipeWrap', 'TTYWrap'])
 
 /**
  * Runs a worker node in this worker thread: call it once, at the top of the worker module given to the manager.
