@@ -1,5 +1,5 @@
 /** What a worker leaves for its successor on a connection, and how that one goes on. */
-import { Command, HeaderFlags } from '../../messages/constants.ts'
+import { Command, Dialect, HeaderFlags } from '../../messages/constants.ts'
 import { headerOffset, headerSize } from '../../messages/header.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 import { transformHeaderLengthBytes } from '../../security/encryption.ts'
@@ -33,6 +33,8 @@ export function restoreConnection(connection: SmbConnection, checkpoints: Readon
   const state = checkpoints.get('connection') as ConnectionCheckpoint | undefined
   if (state === undefined) return
   connection.restore(state)
+  // Further connections of this client are to come here. Where others have gone to, they stay.
+  if (connection.dialect >= Dialect.smb300) void connection.server.clients.workerOf(connection.clientGuid, connection)
   for (const [key, value] of checkpoints) if (key.startsWith('session/')) restoreSession(connection, value as SessionCheckpoint)
   for (const [key, value] of checkpoints) {
     if (!key.startsWith('async/')) continue

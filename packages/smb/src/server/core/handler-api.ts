@@ -138,6 +138,8 @@ export interface TokenUser {
   readonly groupSids: readonly string[]
   /** May do what Administrators may (take ownership, …). */
   readonly isAdministrator: boolean
+  /** When the session has to be authenticated again, in milliseconds since 1970 (a Kerberos ticket's end); never, when left out. */
+  readonly expiresAtMs?: number
 }
 
 export interface SessionContext {

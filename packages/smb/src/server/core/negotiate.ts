@@ -65,10 +65,12 @@ export function negotiate(request: SmbRequest): MaybePromise<Outcome> {
   if (dialect === undefined) return request.fail(NtStatus.NOT_SUPPORTED)
   if (dialect < Dialect.smb300) return answer(request, decoded, dialect)
   // The connections of one client live on one worker, so that they can be channels of one session.
-  const worker = connection.server.clients.workerOf(decoded.clientGuid, connection)
+  const worker = connection.server.clients.workerOf(plainGuid(decoded.clientGuid), connection)
   if (typeof worker === 'number') return worker === connection.server.node.index ? answer(request, decoded, dialect) : move(request, worker)
   return worker.then(found => (found === connection.server.node.index ? answer(request, decoded, dialect) : move(request, found)))
 }
+
+const plainGuid = (guid: string): string => guid.replaceAll('-', '')
 
 function move(request: SmbRequest, worker: number): Outcome {
   request.connection.moveTo(worker, request)
@@ -83,7 +85,7 @@ function answer(request: SmbRequest, decoded: NegotiateRequest, dialect: number)
   const capabilities = capabilitiesFor(dialect, { found, decoded, connection })
   const negotiated: Negotiated = {
     dialect,
-    clientGuid: decoded.clientGuid.replaceAll('-', ''),
+    clientGuid: plainGuid(decoded.clientGuid),
     clientCapabilities: decoded.capabilities,
     clientSecurityMode: decoded.securityMode,
     capabilities,

@@ -192,6 +192,7 @@ const finish: Readonly<Record<RunKind, (request: SmbRequest, leg: Leg, who: Auth
       cipherKeyBits: connection.cipher !== undefined && aeadAlgorithms[connection.cipher].keyLengthBytes === 32 ? 256 : 128,
     })
     session.user = user
+    session.expiresAtMs = user.expiresAtMs ?? Infinity
     session.signingRequired = settings.signingRequired || (setup.securityMode & SecurityMode.signingRequired) !== 0
     session.encryptData = settings.encryption === 'required'
     session.establish({ keys, signingAlgorithm: connection.signingAlgorithm, cipher: connection.cipher })
@@ -203,7 +204,7 @@ const finish: Readonly<Record<RunKind, (request: SmbRequest, leg: Leg, who: Auth
   /** Keys stay what they are, whoever it is now (3.3.5.5.3). */
   async reauthentication(request, { session, channel }, who) {
     session.user = await identify(request, who)
-    session.expiresAtMs = Infinity
+    session.expiresAtMs = session.user.expiresAtMs ?? Infinity
     session.on('authenticated')
     request.signer = channel.signer
   },

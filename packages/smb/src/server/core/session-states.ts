@@ -12,7 +12,14 @@ export type SessionEvent = (typeof sessionEvents)[number]
  */
 export const sessionTransitions: Readonly<Record<SessionState, Partial<Record<SessionEvent, SessionState>>>> = Object.freeze({
   'in-progress': { 'begin-authentication': 'in-progress', authenticated: 'valid', 'authentication-failed': 'closed', close: 'closed' },
-  valid: { 'begin-authentication': 'reauthenticating', 'ticket-expired': 'expired', close: 'closed' },
+  // Several channels may re-authenticate at the same time: the first that is done makes it valid, the others find it so.
+  valid: {
+    'begin-authentication': 'reauthenticating',
+    authenticated: 'valid',
+    'authentication-failed': 'closed',
+    'ticket-expired': 'expired',
+    close: 'closed',
+  },
   reauthenticating: {
     'begin-authentication': 'reauthenticating',
     authenticated: 'valid',
@@ -20,7 +27,13 @@ export const sessionTransitions: Readonly<Record<SessionState, Partial<Record<Se
     'ticket-expired': 'expired',
     close: 'closed',
   },
-  expired: { 'begin-authentication': 'reauthenticating', 'ticket-expired': 'expired', close: 'closed' },
+  expired: {
+    'begin-authentication': 'reauthenticating',
+    authenticated: 'valid',
+    'authentication-failed': 'closed',
+    'ticket-expired': 'expired',
+    close: 'closed',
+  },
   closed: {
     'begin-authentication': 'closed',
     authenticated: 'closed',

@@ -5,6 +5,7 @@ import { headerOffset, headerSize } from '../../messages/header.ts'
 import { NegotiateRequest } from '../../messages/negotiate.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 import { TreeConnectResponse } from '../../messages/tree-connect.ts'
+import { sessionEvents, sessionStates, sessionTransitions } from './session-states.ts'
 import { allOnes, bodies, TestClient } from './test-support/client.ts'
 import { connect, FakeMesh, FakeNode } from './test-support/fakes.ts'
 import { testServer } from './test-support/server.ts'
@@ -363,4 +364,58 @@ test('an oplock break goes out unsigned with MessageId -1, on another channel wh
   assert.equal((await first.one()).body[0], 2)
   first.connection.handler!.onClose('closed')
   assert.ok(!one.sendBreak(Buffer.alloc(24, 2)))
+})
+
+test('an expired session is NETWORK_SESSION_EXPIRED but for CLOSE, LOCK, LOGOFF and ECHO, until it is authenticated again (3.3.5.2.9)', async () => {
+  let now = 1_000
+  const identify = ({ user }: { user: string }) => ({
+    name: user,
+    domain: 'TEST',
+    sid: 'S-1-5-21-9',
+    groupSids: [],
+    isAdministrator: false,
+    expiresAtMs: now + 100,
+  })
+  const client = new TestClient(connect(testServer({ dependencies: { identify, clock: () => now } })))
+  const { session, treeId } = await client.ready()
+  const created = await client.request(Command.create, bodies.create(), { session, treeId })
+  now += 200
+  assert.equal((await client.request(Command.create, bodies.create(), { session, treeId })).status, NtStatus.NETWORK_SESSION_EXPIRED)
+  assert.equal((await client.request(Command.echo, bodies.echo(), { session })).status, NtStatus.SUCCESS)
+  assert.equal((await client.request(Command.close, bodies.close(created.body.subarray(64, 80)), { session, treeId })).status, NtStatus.SUCCESS)
+  assert.equal((await client.logon({ session })).status, NtStatus.SUCCESS)
+  assert.equal((await client.request(Command.create, bodies.create(), { session, treeId })).status, NtStatus.SUCCESS)
+})
+
+test('the states of a session (3.3.1.8), whole', () => {
+  const lines = sessionStates.flatMap(state =>
+    sessionEvents.map(event => `${state} + ${event} -> ${sessionTransitions[state][event] ?? 'impossible'}`),
+  )
+  assert.deepEqual(lines, [
+    'in-progress + begin-authentication -> in-progress',
+    'in-progress + authenticated -> valid',
+    'in-progress + authentication-failed -> closed',
+    'in-progress + ticket-expired -> impossible',
+    'in-progress + close -> closed',
+    'valid + begin-authentication -> reauthenticating',
+    'valid + authenticated -> valid',
+    'valid + authentication-failed -> closed',
+    'valid + ticket-expired -> expired',
+    'valid + close -> closed',
+    'reauthenticating + begin-authentication -> reauthenticating',
+    'reauthenticating + authenticated -> valid',
+    'reauthenticating + authentication-failed -> closed',
+    'reauthenticating + ticket-expired -> expired',
+    'reauthenticating + close -> closed',
+    'expired + begin-authentication -> reauthenticating',
+    'expired + authenticated -> valid',
+    'expired + authentication-failed -> closed',
+    'expired + ticket-expired -> expired',
+    'expired + close -> closed',
+    'closed + begin-authentication -> closed',
+    'closed + authenticated -> closed',
+    'closed + authentication-failed -> closed',
+    'closed + ticket-expired -> closed',
+    'closed + close -> closed',
+  ])
 })
