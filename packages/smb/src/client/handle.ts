@@ -1,0 +1,107 @@
+/** Opening and closing, and what needs an open only for a moment: one compound of CREATE, something, and CLOSE (MS-SMB2 3.2.4.1.4). */
+import { anyFileId, CreateDisposition, CreateOptions, fileRights, access, isNtError, ShareAccess } from '../messages/index.ts'
+import type { CreateResponse, FileId } from '../messages/index.ts'
+import type { CallOptions } from './connection.ts'
+import { SmbError, statusError } from './errors.ts'
+import { friendlyPath } from './path.ts'
+import { operations, record } from './requests.ts'
+import type { AnyRecord, Reply, RequestRecord } from './requests.ts'
+import type { Tree } from './tree.ts'
+
+/** What CREATE asks for. */
+export interface OpenRequest {
+  /** As on the wire. */
+  readonly name: string
+  /** Access mask. */
+  readonly desiredAccess: number
+  /** `ShareAccess` bits; default: all. */
+  readonly shareAccess?: number
+  /** `CreateDisposition`; default: open what is there. */
+  readonly createDisposition?: number
+  /** `CreateOptions` bits. */
+  readonly createOptions?: number
+  readonly fileAttributes?: number
+}
+
+/** Anybody else may do anything. */
+export const shareAll: number = ShareAccess.read | ShareAccess.write | ShareAccess.delete
+
+/** The CREATE of an open. If it was aborted and succeeds all the same, the open is closed. */
+export const createRecord = (tree: Tree, request: OpenRequest) =>
+  record({
+    operation: operations.create,
+    value: {
+      name: request.name,
+      desiredAccess: request.desiredAccess,
+      shareAccess: request.shareAccess ?? shareAll,
+      createDisposition: request.createDisposition ?? CreateDisposition.open,
+      createOptions: request.createOptions ?? 0,
+      fileAttributes: request.fileAttributes ?? 0,
+    },
+    scope: tree,
+    path: friendlyPath(request.name),
+    abandoned: ({ fileId }: CreateResponse) => void tree.exchange(closeRecord(tree, fileId)).catch(() => undefined),
+  })
+
+/** The CLOSE of an open. `anyFileId` in a compound. */
+export const closeRecord = (tree: Tree, fileId: FileId, path?: string) =>
+  record({ operation: operations.close, value: { fileId }, scope: tree, path, ...(fileId === anyFileId ? { related: true } : {}) })
+
+/** Opens. Rejects with SmbError by the status. */
+export async function open(tree: Tree, request: OpenRequest, options?: CallOptions): Promise<CreateResponse> {
+  const { value } = await tree.exchange(createRecord(tree, request), options)
+  return value!
+}
+
+/** The value of a reply of a compound. Throws SmbError for a failure. */
+export function must<Out>(reply: Reply<Out>, what: AnyRecord): Out {
+  if (isNtError(reply.status) || reply.value === undefined) throw statusError(reply.status, what.operation.name, what.path)
+  return reply.value
+}
+
+/**
+ * CREATE, one request about the open, CLOSE: in one frame and one round trip. The request says `anyFileId`.
+ * Rejects with SmbError for the first that failed.
+ */
+export async function withHandle<In, Out>(
+  tree: Tree,
+  request: OpenRequest,
+  about: Pick<RequestRecord<In, Out>, 'operation' | 'value' | 'payloadBytes'>,
+  options?: CallOptions,
+): Promise<{ readonly created: CreateResponse; readonly value: Out }> {
+  const path = friendlyPath(request.name)
+  // No `abandoned`: the CLOSE is under way already.
+  const { abandoned: _, ...create } = createRecord(tree, request)
+  const middle = record<In, Out>({ ...about, scope: tree, related: true, path })
+  const [first, second] = await tree.exchangeCompound([create, middle, closeRecord(tree, anyFileId, path)], options)
+  const created = must(first, create)
+  return { created, value: must(second as Reply<Out>, middle) }
+}
+
+/** CREATE and CLOSE in one round trip: makes something, or finds out that it is there. */
+export async function touch(tree: Tree, request: OpenRequest, options?: CallOptions): Promise<CreateResponse> {
+  const { abandoned: _, ...create } = createRecord(tree, request)
+  const [first] = await tree.exchangeCompound([create, closeRecord(tree, anyFileId)], options)
+  return must(first, create)
+}
+
+/** How a file can be opened, by the words of node:fs. */
+export const openFlags = Object.freeze({
+  r: { desiredAccess: fileRights.read, createDisposition: CreateDisposition.open },
+  'r+': { desiredAccess: fileRights.read | fileRights.write, createDisposition: CreateDisposition.open },
+  w: { desiredAccess: fileRights.write | access.readAttributes, createDisposition: CreateDisposition.overwriteIf },
+  wx: { desiredAccess: fileRights.write | access.readAttributes, createDisposition: CreateDisposition.create },
+  'w+': { desiredAccess: fileRights.read | fileRights.write, createDisposition: CreateDisposition.overwriteIf },
+  'wx+': { desiredAccess: fileRights.read | fileRights.write, createDisposition: CreateDisposition.create },
+  a: { desiredAccess: fileRights.write | access.readAttributes, createDisposition: CreateDisposition.openIf },
+  'a+': { desiredAccess: fileRights.read | fileRights.write, createDisposition: CreateDisposition.openIf },
+})
+/** `r` reads what is there; `w` creates or empties, `a` creates or keeps, `+` does both ways, `x` insists that it is new. */
+export type OpenFlag = keyof typeof openFlags
+
+/** Never follow a symbolic link at the end of the path. */
+export const notThroughLinks: number = CreateOptions.openReparsePoint
+
+/** A lost connection has closed what was open on it. */
+export const isGone = (error: unknown): boolean =>
+  error instanceof SmbError && ['CONNECTION_LOST', 'CLOSED', 'SESSION_EXPIRED', 'SHARE_GONE', 'MALFORMED', 'SIGNATURE_INVALID'].includes(error.code)

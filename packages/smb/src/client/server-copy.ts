@@ -1,0 +1,55 @@
+/** Copying on the server, without the bytes coming here and back (MS-SMB2 3.2.4.20.2: FSCTL_SRV_COPYCHUNK). */
+import { Fsctl, NtStatus, SrvCopychunkCopy, SrvCopychunkResponse, SrvRequestResumeKeyResponse } from '../messages/index.ts'
+import { statusError } from './errors.ts'
+import { ioctl } from './ioctl.ts'
+import type { OpenFile } from './reading.ts'
+
+/** What is copied. */
+export interface ServerCopyOptions {
+  /** Where to read from; default 0. */
+  readonly sourceOffset?: number
+  /** Where to write to; default 0. */
+  readonly offset?: number
+  readonly lengthBytes: number
+  /** Called with the bytes copied so far. */
+  readonly onProgress?: ((copiedBytes: number) => void) | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What Windows and Samba allow (MS-SMB2 3.3.3); a server that allows less says so. */
+const usualLimits = { chunks: 16, chunkBytes: 1024 * 1024, totalBytes: 16 * 1024 * 1024 }
+
+/** Copies between two files that are open in the same session. Rejects with SmbError, `ENOTSUP` where the server does not copy. */
+export async function serverCopy(source: OpenFile, target: OpenFile & { readonly isReadable: boolean }, options: ServerCopyOptions): Promise<void> {
+  const { sourceOffset = 0, offset = 0, lengthBytes, onProgress, signal } = options
+  const { output } = await ioctl(source, { ctlCode: Fsctl.srvRequestResumeKey, maxOutputBytes: 32 }, { signal })
+  const { resumeKey } = SrvRequestResumeKeyResponse.decode(output)
+  // The one that needs less access of the target (MS-SMB2 2.2.31).
+  const ctlCode = target.isReadable ? Fsctl.srvCopychunk : Fsctl.srvCopychunkWrite
+  let limits = usualLimits
+  let mayAskForLimits = true
+  for (let done = 0; done < lengthBytes;) {
+    const chunks: { sourceOffset: bigint; targetOffset: bigint; length: number }[] = []
+    let total = 0
+    while (chunks.length < limits.chunks && total < limits.totalBytes && done + total < lengthBytes) {
+      const length = Math.min(limits.chunkBytes, limits.totalBytes - total, lengthBytes - done - total)
+      chunks.push({ sourceOffset: BigInt(sourceOffset + done + total), targetOffset: BigInt(offset + done + total), length })
+      total += length
+    }
+    const request = { ctlCode, input: SrvCopychunkCopy.toBytes({ sourceKey: resumeKey, chunks }), maxOutputBytes: SrvCopychunkResponse.fixedSize }
+    const reply = await ioctl(target, request, { signal, allows: [NtStatus.INVALID_PARAMETER] })
+    if (reply.status === NtStatus.INVALID_PARAMETER) {
+      const told = mayAskForLimits && reply.output.length > 0 ? SrvCopychunkResponse.decode(reply.output) : undefined
+      if (told === undefined || told.chunksWritten === 0 || told.chunkBytesWritten === 0 || told.totalBytesWritten === 0) {
+        throw statusError(reply.status, 'IOCTL', target.path)
+      }
+      limits = { chunks: told.chunksWritten, chunkBytes: told.chunkBytesWritten, totalBytes: told.totalBytesWritten }
+      mayAskForLimits = false
+      continue
+    }
+    const { totalBytesWritten } = SrvCopychunkResponse.decode(reply.output)
+    if (totalBytesWritten !== total) throw statusError(NtStatus.UNSUCCESSFUL, 'IOCTL', target.path)
+    done += total
+    onProgress?.(done)
+  }
+}

@@ -1,0 +1,158 @@
+/** A tree connection: a session's way into one share (MS-SMB2 3.2.4.2.4, 3.2.5.5). */
+import {
+  anyFileId,
+  Dialect,
+  Fsctl,
+  headerOffset,
+  headerSize,
+  NtStatus,
+  ShareFlags,
+  TreeConnectResponse,
+  ValidateNegotiateInfoRequest,
+  ValidateNegotiateInfoResponse,
+} from '../messages/index.ts'
+import type { CallOptions } from './connection.ts'
+import { SmbError } from './errors.ts'
+import type { Protection } from './protection.ts'
+import { operations } from './requests.ts'
+import type { AnyRecord, Replies, Reply, RequestRecord, Scope } from './requests.ts'
+import type { Session } from './session.ts'
+
+/** What a server says of a share. */
+export type TreeInfo = TreeConnectResponse
+
+/** A share a session is connected to. */
+export class Tree implements Scope {
+  readonly session: Session
+  /** The share's name. */
+  readonly share: string
+  #treeId = 0
+  #info: TreeInfo | undefined
+  #isOpen = true
+
+  private constructor(session: Session, share: string) {
+    this.session = session
+    this.share = share
+  }
+
+  /** Connects to a share. Rejects with SmbError `NO_SUCH_SHARE`, `EACCES`, `ENCRYPTION_NOT_SUPPORTED`, `NEGOTIATION_TAMPERED`. */
+  static async connect(session: Session, share: string, options: CallOptions = {}): Promise<Tree> {
+    const tree = new Tree(session, share)
+    let treeId = 0
+    const { value } = await session.exchange(
+      {
+        operation: operations.treeConnect,
+        value: { path: `\\\\${session.connection.host}\\${share}` },
+        scope: session,
+        // What the share says of itself must come from the server (3.2.4.2.4).
+        mustSign: true,
+        path: share,
+        receive: incoming => {
+          treeId = incoming.message.readUInt32LE(headerOffset.treeId)
+          return TreeConnectResponse.decode(incoming.message, headerSize)
+        },
+      },
+      options,
+    )
+    tree.#treeId = treeId
+    tree.#info = value!
+    if ((value!.shareFlags & ShareFlags.encryptData) !== 0 && session.protection?.encrypts === undefined) {
+      throw new SmbError('ENCRYPTION_NOT_SUPPORTED', `share ${share} is encrypted, and the connection has no cipher`, { path: share })
+    }
+    if (!session.isValidated) await tree.#validateNegotiation(options)
+    return tree
+  }
+
+  get sessionId(): bigint {
+    return this.session.sessionId
+  }
+
+  get treeId(): number {
+    return this.#treeId
+  }
+
+  get protection(): Protection | undefined {
+    return this.session.protection
+  }
+
+  /** The session or the share wants it. */
+  get encrypts(): boolean {
+    return this.session.encrypts || (this.info.shareFlags & ShareFlags.encryptData) !== 0
+  }
+
+  get info(): TreeInfo {
+    return this.#info!
+  }
+
+  exchange<In, Wire, Out = Wire>(record: RequestRecord<In, Wire, Out>, options?: CallOptions): Promise<Reply<Out>> {
+    return this.session.exchange(record, options)
+  }
+
+  exchangeCompound<const Records extends readonly AnyRecord[]>(records: Records, options?: CallOptions): Promise<Replies<Records>> {
+    return this.session.exchangeCompound(records, options)
+  }
+
+  /** TREE_DISCONNECT; never rejects: what is lost is disconnected. */
+  async disconnect(): Promise<void> {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    if (this.session.connection.state !== 'ready') return
+    await this.exchange({ operation: operations.treeDisconnect, value: {}, scope: this }).catch(() => undefined)
+  }
+
+  /**
+   * Asks, signed, what was negotiated unsigned (3.2.5.5). A server without 3.x refuses, signed as well: then nobody took 3.x away from it.
+   * What does not agree ends the connection.
+   */
+  async #validateNegotiation(options: CallOptions): Promise<void> {
+    const { negotiated, protection } = this.session
+    const { offered } = negotiated
+    if (offered.revisions.every(revision => revision < Dialect.smb300) || protection === undefined) return
+    const { status, value } = await this.exchange(
+      {
+        operation: operations.ioctl,
+        value: {
+          ctlCode: Fsctl.validateNegotiateInfo,
+          fileId: anyFileId,
+          maxOutputResponse: ValidateNegotiateInfoResponse.fixedSize,
+          input: ValidateNegotiateInfoRequest.toBytes({
+            capabilities: offered.capabilities,
+            guid: offered.clientGuid,
+            securityMode: offered.securityMode,
+            dialects: offered.revisions,
+          }),
+        },
+        scope: this,
+        mustSign: true,
+        allows: refusals,
+      },
+      options,
+    )
+    if (value === undefined && negotiated.revision >= Dialect.smb300) throw this.#tampered(`status 0x${status.toString(16)}`)
+    if (value !== undefined) {
+      const said = ValidateNegotiateInfoResponse.decode(value.output)
+      const agrees =
+        said.capabilities === negotiated.capabilities &&
+        said.guid === negotiated.serverGuid &&
+        said.securityMode === negotiated.securityMode &&
+        said.dialect === negotiated.revision
+      if (!agrees) throw this.#tampered('the server said something else')
+    }
+    this.session.setValidated()
+  }
+
+  #tampered(how: string): SmbError {
+    const error = new SmbError('NEGOTIATION_TAMPERED', `somebody changed the negotiation: ${how}`)
+    this.session.connection.fail(error)
+    return error
+  }
+}
+
+/** What servers answer that do not know the request. */
+const refusals: readonly number[] = [
+  NtStatus.FILE_CLOSED,
+  NtStatus.INVALID_DEVICE_REQUEST,
+  NtStatus.NOT_SUPPORTED,
+  NtStatus.INVALID_PARAMETER,
+  NtStatus.FS_DRIVER_REQUIRED,
+]
