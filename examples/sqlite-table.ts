@@ -5,6 +5,7 @@
  */
 import { DatabaseSync } from 'node:sqlite'
 import { FsError, virtualFileSystem } from '@holdfast/storage'
+import { serve } from 'holdfast'
 
 export const tableAsFolder = (database: DatabaseSync) => {
   database.exec('CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, content BLOB NOT NULL, written INTEGER NOT NULL)')
@@ -31,6 +32,6 @@ export const tableAsFolder = (database: DatabaseSync) => {
 
 if (import.meta.main) {
   const files = tableAsFolder(new DatabaseSync(process.argv[2] ?? 'files.db'))
-  // The call that exports `files` as a share goes here.
-  console.log((await files.volume()).label)
+  const server = await serve({ shares: { files }, users: { me: process.env['SHARE_PASSWORD'] ?? 'change-me-please' } })
+  console.log(`smb://me@${server.smb[0]}/files`)
 }

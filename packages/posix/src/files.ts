@@ -63,6 +63,9 @@ export const fdatasyncAsync = (fd: number): Promise<number> => callAsync('fdatas
 export const fsync = (fd: number): number => libc.fsync(fd)
 export const fdatasync = (fd: number): number => libc.fdatasync(fd)
 
+/** dup3(2): `to` becomes another descriptor of what `from` is, and what it was is closed. */
+export const duplicateTo = (from: number, to: number): number => libc.dup3(from, to, O_CLOEXEC)
+
 export const ftruncate = (fd: number, sizeBytes: number): number => libc.ftruncate(fd, sizeBytes)
 /** fallocate(2); `mode`: FALLOC_FL_*. */
 export const fallocate = (fd: number, mode: number, offset: number, length: number): number => libc.fallocate(fd, mode, offset, length)

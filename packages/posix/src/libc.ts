@@ -78,6 +78,7 @@ const signatures = {
   symlinkat: ['symlinkat', 'pointer', 'int', 'pointer'],
   readlinkat: ['readlinkat', 'int', 'pointer', 'pointer', 'int64'],
   utimensat: ['utimensat', 'int', 'pointer', 'pointer', 'int'],
+  dup3: ['dup3', 'int', 'int', 'int'],
   fsync: ['fsync', 'int'],
   fdatasync: ['fdatasync', 'int'],
   fstatfs: ['fstatfs64', 'int', 'pointer'],

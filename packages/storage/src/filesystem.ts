@@ -205,6 +205,8 @@ export interface FileHandle {
 
 export interface FileSystem {
   readonly features: Features
+  /** False while there is nothing to serve (the folder has been removed); asked when a client connects to the share. Optional: always there. */
+  available?(): MaybePromise<boolean>
   volume(): MaybePromise<VolumeInfo>
   /**
    * Opens what exists; changes nothing. `stream` is a named stream's name without `:$DATA` (`''`: the data

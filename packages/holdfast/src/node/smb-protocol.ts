@@ -30,7 +30,13 @@ export async function createSmbOnWorker(node: WorkerNode, config: NodeConfig, ob
     shares,
     config: { serverGuid: config.identity.serverGuid, signing: config.signing, limits },
     dependencies: {
-      mechanisms: ({ anonymous }) => [ntlmMechanism({ netbiosName: config.name, lookup: user => accounts.ntlmAccount(user), anonymous })],
+      mechanisms({ anonymous, onUser }) {
+        const lookup = (user: string) => {
+          onUser?.(user)
+          return accounts.ntlmAccount(user)
+        }
+        return [ntlmMechanism({ netbiosName: config.name, lookup, anonymous })]
+      },
       identify: who => accounts.token(who.user),
       throttle: new LoginThrottle(),
       log: loggerOf(node as WorkerNode & Logs),
@@ -43,12 +49,14 @@ async function serveShare(
   partitionMemory: SharedArrayBuffer | undefined,
   objects?: ReadonlyMap<string, FileSystem>,
 ): Promise<ServedShare> {
-  const { name, comment, readOnly, encrypt, users } = share
+  const { name, comment, readOnly, encrypt, accessBasedEnumeration = false, delayedWriteTimes = false, users } = share
   return {
     name,
     comment,
     readOnly,
     encrypt,
+    accessBasedEnumeration,
+    delayedWriteTimes,
     ...(users === undefined ? {} : { users }),
     ...(partitionMemory === undefined ? {} : { partitionMemory }),
     fileSystem: await openSource(share, objects),

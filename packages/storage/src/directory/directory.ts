@@ -101,6 +101,10 @@ export class DirectoryFileSystem implements FileSystem {
     return result !== -errno.EOPNOTSUPP && result !== -errno.ENOSYS
   }
 
+  available(): boolean {
+    return this.#root.available()
+  }
+
   volume(): VolumeInfo {
     const filesystem = this.#root.filesystem()
     must(statFd(this.#root.fd, stat), 'statx')

@@ -7,6 +7,7 @@ import {
   RESOLVE_NO_MAGICLINKS,
   StatBuffer,
   close,
+  duplicateTo,
   errno,
   filesystemMagic,
   openAt,
@@ -54,12 +55,13 @@ export class Root {
   readonly options: DirectoryOptions
   readonly watcher: FolderWatcher
   readonly indexes: FolderIndexes
-  readonly device: number
+  device: number
   readonly fsType: number
   readonly readOnly: boolean
   /** inotify sees all changes, also those of others. */
   readonly watchable: boolean
   readonly #stat = new StatBuffer()
+  readonly #folder: string
   #closed = false
   /** Reads never wait for a disk: no need to ask the kernel whether they would. */
   readonly inMemory: boolean
@@ -68,6 +70,7 @@ export class Root {
 
   constructor(folder: string, options: DirectoryOptions) {
     this.options = options
+    this.#folder = folder
     this.fd = must(openAt(AT_FDCWD, folder, O_PATH | O_DIRECTORY), `open ${folder}`, { ENOTDIR: 'not-folder' })
     const probe = openAt2(this.fd, '.', O_PATH | O_DIRECTORY, 0, beneath)
     if (probe < 0) {
@@ -91,6 +94,19 @@ export class Root {
     this.indexes = new FolderIndexes(this.watcher, { folders: options.maxIndexedFolders, names: options.maxIndexedNames })
     this.watcher.observer = this.indexes
     this.watcher.openFolder = path => this.open(path, O_PATH | O_DIRECTORY)
+  }
+
+  /** Whether the folder is there. One that was removed and made anew takes the old one's place (and its descriptor). */
+  available(): boolean {
+    if (this.#closed) return false
+    if (statFd(this.fd, this.#stat) === 0 && this.#stat.links > 0) return true
+    const fd = openAt(AT_FDCWD, this.#folder, O_PATH | O_DIRECTORY)
+    if (fd < 0) return false
+    must(duplicateTo(fd, this.fd), 'dup3')
+    close(fd)
+    must(statFd(this.fd, this.#stat), 'statx')
+    this.device = this.#stat.device
+    return true
   }
 
   filesystem(): FilesystemStat {

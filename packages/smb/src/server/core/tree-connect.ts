@@ -15,7 +15,7 @@ const cachingFlags = {
   none: ShareFlags.noCaching,
 } as const
 
-export function treeConnect(request: SmbRequest): Outcome {
+export async function treeConnect(request: SmbRequest): Promise<Outcome> {
   const { connection, session, message } = request
   const { server } = connection
   if (connection.dialect >= 0x0311 && !request.isSigned && !request.isEncrypted) {
@@ -27,6 +27,8 @@ export function treeConnect(request: SmbRequest): Outcome {
   const share = name === undefined ? undefined : server.shares.get(name)
   if (share === undefined) return request.fail(NtStatus.BAD_NETWORK_NAME)
   if (!share.admits(session.user.name)) return request.fail(NtStatus.ACCESS_DENIED)
+  // A folder that has been removed under the server is no share until it is back.
+  if ((await share.fileSystem?.available?.()) === false) return request.fail(NtStatus.BAD_NETWORK_NAME)
   // (3.3.5.7) a client that can't encrypt never gets at an encrypted share.
   if (share.encrypt && session.encryptor === undefined) return request.fail(NtStatus.ACCESS_DENIED)
   if (session.trees.size >= server.settings.limits.treesPerSession) return request.fail(NtStatus.INSUFFICIENT_RESOURCES)

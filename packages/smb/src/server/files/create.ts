@@ -4,7 +4,15 @@ import type { FileHandle, FileInfo } from '@holdfast/storage'
 import { access, mapGenericAccess } from '../../messages/fscc-access-mask.ts'
 import { CreateAction, CreateDisposition, CreateOptions, FileAttribute } from '../../messages/constants.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
-import { accessToCreate, dependsOnParent, dispositionAccess, effectiveAccess, grantAccess, grantAccessOnCreate, mayAssignOwner } from '../access/index.ts'
+import {
+  accessToCreate,
+  dependsOnParent,
+  dispositionAccess,
+  effectiveAccess,
+  grantAccess,
+  grantAccessOnCreate,
+  mayAssignOwner,
+} from '../access/index.ts'
 import type { AccessResult, Token } from '../access/index.ts'
 import { StatusError } from '../core/handler-api.ts'
 import type { Outcome, RequestContext } from '../core/handler-api.ts'
@@ -115,8 +123,10 @@ function checkKind(plan: CreatePlan, info: FileInfo): void {
     if ((plan.options & CreateOptions.nonDirectoryFile) !== 0) throw new StatusError(NtStatus.FILE_IS_A_DIRECTORY)
     if (plan.streamOfFolder) throw new StatusError(NtStatus.FILE_IS_A_DIRECTORY)
     const { disposition } = plan
-    const replaces = disposition === CreateDisposition.overwrite || disposition === CreateDisposition.overwriteIf || disposition === CreateDisposition.supersede
-    if (replaces) throw new StatusError((plan.options & CreateOptions.directoryFile) !== 0 ? NtStatus.INVALID_PARAMETER : NtStatus.FILE_IS_A_DIRECTORY)
+    const replaces =
+      disposition === CreateDisposition.overwrite || disposition === CreateDisposition.overwriteIf || disposition === CreateDisposition.supersede
+    if (replaces)
+      throw new StatusError((plan.options & CreateOptions.directoryFile) !== 0 ? NtStatus.INVALID_PARAMETER : NtStatus.FILE_IS_A_DIRECTORY)
   } else if ((plan.options & CreateOptions.directoryFile) !== 0) {
     throw new StatusError(plan.disposition === CreateDisposition.create ? NtStatus.OBJECT_NAME_COLLISION : NtStatus.NOT_A_DIRECTORY)
   }
@@ -137,7 +147,8 @@ async function rightsOn(files: ShareFiles, plan: CreatePlan, handle: FileHandle,
   if (plan.path === '' || !dependsOnParent(wanted, effective)) return { effective, parentEffective: undefined, fromParent: 0 }
   const parentEffective = effectiveAccess({ descriptor: await parentDescriptor(files, plan.path), token })
   const { deleteChild, listDirectory } = access
-  const fromParent = ((parentEffective & deleteChild) === 0 ? 0 : access.delete) | ((parentEffective & listDirectory) === 0 ? 0 : access.readAttributes)
+  const fromParent =
+    ((parentEffective & deleteChild) === 0 ? 0 : access.delete) | ((parentEffective & listDirectory) === 0 ? 0 : access.readAttributes)
   return { effective, parentEffective, fromParent }
 }
 
@@ -265,7 +276,7 @@ async function replaceContent(plan: CreatePlan, open: FileOpen): Promise<void> {
 /** Undefined when somebody else was faster. */
 async function createNew(request: RequestContext, files: ShareFiles, plan: CreatePlan): Promise<Created | undefined> {
   if (plan.disposition === CreateDisposition.open || plan.disposition === CreateDisposition.overwrite) return undefined
-  if (plan.readOnlyShare) throw new StatusError(NtStatus.MEDIA_WRITE_PROTECTED)
+  if (plan.readOnlyShare) throw new StatusError(NtStatus.ACCESS_DENIED)
   const isFolder = (plan.options & CreateOptions.directoryFile) !== 0
   const mask = granted(grantAccessOnCreate({ desired: plan.desiredAccess, limit: plan.limit, token: plan.token }))
   if ((plan.options & CreateOptions.deleteOnClose) !== 0) {

@@ -20,7 +20,7 @@ export function needAccess(open: FileOpen, mask: number): void {
 
 /** A share that is read-only refuses every change, whatever the open was granted. */
 export function needWritable(open: FileOpen): void {
-  if (open.files.options.readOnly) throw new StatusError(NtStatus.MEDIA_WRITE_PROTECTED)
+  if (open.files.options.readOnly) throw new StatusError(NtStatus.ACCESS_DENIED)
 }
 
 /** An arbitration's refusal as NT_STATUS. */
@@ -33,10 +33,12 @@ export function must(result: { readonly status: OpenStatus }): void {
   if (result.status !== 'SUCCESS') throw new StatusError(statusOf(result.status))
 }
 
-/** Waits for the open table: the client hears PENDING when it takes its time, and may cancel. */
-export function settled<T>(request: RequestContext, pending: Pending<T>): Promise<T> {
+/** Waits for the open table: the client hears PENDING when it takes its time, and may cancel. `endsWithOpen`: closing the open ends it as well. */
+export function settled<T>(request: RequestContext, pending: Pending<T>, options: { readonly endsWithOpen?: boolean } = {}): Promise<T> {
   pending.onWaiting(() => request.goAsync({ idle: true }))
-  request.onCancel(() => pending.cancel())
+  request.onCancel(reason => {
+    if (reason === 'cancelled' || options.endsWithOpen !== true) pending.cancel()
+  })
   return pending.promise
 }
 
