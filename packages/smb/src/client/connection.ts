@@ -19,6 +19,7 @@ import {
 } from '../messages/index.ts'
 import type { CompoundPart } from '../messages/index.ts'
 import { transformSessionId } from '../security/index.ts'
+import type { Cipher } from '../security/index.ts'
 import { BufferPool } from './buffers.ts'
 import { creditCharge, CreditWindow } from './credits.ts'
 import { encodeCancel, encodeFrame } from './encode.ts'
@@ -375,7 +376,7 @@ export class Connection {
     if (bytes.length >= 4 && bytes.readUInt32LE(0) === transformProtocolId) {
       decryptedBy = this.#sessions.get(transformSessionId(bytes))
       if (decryptedBy?.decrypts === undefined) throw new SmbError('SIGNATURE_INVALID', 'a message is encrypted for a session that does not exist')
-      bytes = decryptedBy.decrypts.decrypt(bytes)
+      bytes = decrypt(decryptedBy.decrypts, bytes)
     }
     for (const part of splitCompound(bytes)) this.#onMessage(frame, part, bytes.subarray(part.at, part.end), decryptedBy)
     this.#pump()
@@ -445,6 +446,16 @@ export class Connection {
     if (isError) return undefined
     if (receive !== undefined) return receive(incoming)
     return operation.response.decode(incoming.own(), headerSize)
+  }
+}
+
+/** Throws SmbError `SIGNATURE_INVALID` for what was not encrypted by the server, MalformedError for what isn't encrypted at all. */
+function decrypt(cipher: Cipher, bytes: Buffer): Buffer {
+  try {
+    return cipher.decrypt(bytes)
+  } catch (cause) {
+    if (!(cause instanceof MalformedError) || cause.code !== 'transform_signature') throw cause
+    throw new SmbError('SIGNATURE_INVALID', 'a message is not encrypted by the server', { cause })
   }
 }
 
