@@ -7,7 +7,7 @@ import { missing } from './packages.ts'
 import { startSamba } from './samba.ts'
 import { alice, startServer } from './server.ts'
 import { smbClientSuite } from './smb-client-suite.ts'
-import type { Target } from './smb-client-suite.ts'
+import type { Target } from './smb-client-target.ts'
 
 const needBytes = 1024 * 1024 * 1024
 

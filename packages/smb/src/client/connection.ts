@@ -7,11 +7,9 @@ import { MalformedError } from '@holdfast/wire'
 import {
   asyncIdOf,
   Dialect,
-  Header,
   headerSize,
   isAsync,
   NtStatus,
-  signatureOf,
   splitCompound,
   transformProtocolId,
   unsolicitedMessageId,
@@ -19,7 +17,6 @@ import {
 } from '../messages/index.ts'
 import type { CompoundPart } from '../messages/index.ts'
 import { transformSessionId } from '../security/index.ts'
-import type { Cipher } from '../security/index.ts'
 import { BufferPool } from './buffers.ts'
 import { creditCharge, CreditWindow } from './credits.ts'
 import { encodeCancel, encodeFrame } from './encode.ts'
@@ -32,6 +29,7 @@ import type { AnyRecord, Replies, Reply, RequestRecord } from './requests.ts'
 import { connectionStates, nextState } from './states.ts'
 import type { ConnectionEvent, ConnectionState } from './states.ts'
 import { Transport } from './transport.ts'
+import { checkResponse, decrypt } from './verify.ts'
 
 /** What a connection is made with. */
 export interface ConnectionOptions {
@@ -74,8 +72,6 @@ interface Batch {
 
 /** A request that has no answer after so many times the timeout is given up, even when the server answers others. */
 const patience = 4
-/** Statuses that a server may have to send unsigned: it has no key any more (3.3.4.1.1). */
-const unsignedStatuses: readonly number[] = [NtStatus.USER_SESSION_DELETED, NtStatus.NETWORK_SESSION_EXPIRED]
 /** Longest message of a server: what was negotiated, and the headers. */
 const frameOverheadBytes = 4096
 const maxFrame = 0xff_ffff
@@ -232,7 +228,7 @@ export class Connection {
     })
     const batch: Batch = { pendings, charge: pendings.reduce((sum, { charge }) => sum + charge, 0) }
     const { sends } = connectionStates[this.#state]
-    if (sends === 'nothing' || (sends === 'negotiate' && records[0]!.operation !== operations.negotiate)) {
+    if (sends === 'nothing' || (sends === 'negotiate' && records[0].operation !== operations.negotiate)) {
       const error = this.#ended ?? new SmbError('CLOSED', `the connection is ${this.#state}`)
       for (const pending of pendings) this.#reject(pending, error)
     } else if (signal?.aborted === true) {
@@ -271,7 +267,7 @@ export class Connection {
   /** Sends what there are credits for, in order. */
   #pump(): void {
     while (this.#queue.length > 0) {
-      const batch = this.#queue[0]!
+      const batch = this.#queue[0]
       const first = this.#credits.take(batch.charge)
       if (first === undefined) return this.#starved(batch)
       this.#queue.shift()
@@ -294,7 +290,7 @@ export class Connection {
         creditRequest: this.#credits.request(charge),
       }
     })
-    const { message } = pendings[0]!.record
+    const { message } = pendings[0].record
     const frame = encodeFrame(
       pendings.map(({ record }) => record),
       numbers,
@@ -324,7 +320,7 @@ export class Connection {
       this.#pump()
     }
     const echo = {
-      record: { operation: operations.echo, value: {}, scope: batch.pendings[0]!.record.scope },
+      record: { operation: operations.echo, value: {}, scope: batch.pendings[0].record.scope },
       charge: 1,
       messageId: first,
       sentAtMs: 0,
@@ -390,7 +386,7 @@ export class Connection {
     // An answer to nothing is discarded (3.2.5.1.2).
     if (pending === undefined || header.command !== pending.record.operation.command) return
     const isInterim = header.status === NtStatus.PENDING && isAsync(header)
-    this.#check(pending, header, message, { decryptedBy, isInterim })
+    checkResponse(pending.record, message, { header, decryptedBy, isInterim })
     this.#credits.grant(header.credits)
     if (isInterim) {
       pending.isAsync = true
@@ -400,25 +396,6 @@ export class Connection {
     this.#pending.delete(pending.messageId)
     this.#credits.finish(pending.charge)
     this.#settle(pending, new Incoming(frame, header, message))
-  }
-
-  /** Signature and encryption (3.2.5.1.1, 3.2.5.1.3). Throws SmbError `SIGNATURE_INVALID`: an answer that is not right comes from somebody else. */
-  #check(pending: Pending, header: Header, message: Buffer, how: { decryptedBy: Protection | undefined; isInterim: boolean }): void {
-    const { scope, operation, mustSign } = pending.record
-    const { protection } = scope
-    const wrong = (what: string): SmbError => new SmbError('SIGNATURE_INVALID', `the answer to ${operation.name} ${what}`)
-    if (protection === undefined) return
-    if (header.sessionId !== scope.sessionId) throw wrong('belongs to another session')
-    if (how.decryptedBy !== undefined) {
-      if (how.decryptedBy !== protection) throw wrong("is encrypted by another session's key")
-      return
-    }
-    if (unsignedStatuses.includes(header.status)) return
-    if (scope.encrypts) throw wrong('is not encrypted')
-    if (how.isInterim) return
-    const isSigned = (header.flags & HeaderFlags.signed) !== 0
-    if (!isSigned && (protection.signs || mustSign === true)) throw wrong('is not signed')
-    if (isSigned && !protection.signer.verify(message, 'server')) throw wrong(`has a wrong signature, ${signatureOf(message).toString('hex')}`)
   }
 
   #settle(pending: Pending, incoming: Incoming): void {
@@ -437,7 +414,7 @@ export class Connection {
       }
     }
     if (!abandoned) pending.resolve({ status, value })
-    else if (value !== undefined) record.abandoned?.(value as never)
+    else if (value !== undefined) record.abandoned?.(value)
   }
 
   #decode({ operation, receive }: AnyRecord, incoming: Incoming): unknown {
@@ -446,16 +423,6 @@ export class Connection {
     if (isError) return undefined
     if (receive !== undefined) return receive(incoming)
     return operation.response.decode(incoming.own(), headerSize)
-  }
-}
-
-/** Throws SmbError `SIGNATURE_INVALID` for what was not encrypted by the server, MalformedError for what isn't encrypted at all. */
-function decrypt(cipher: Cipher, bytes: Buffer): Buffer {
-  try {
-    return cipher.decrypt(bytes)
-  } catch (cause) {
-    if (!(cause instanceof MalformedError) || cause.code !== 'transform_signature') throw cause
-    throw new SmbError('SIGNATURE_INVALID', 'a message is not encrypted by the server', { cause })
   }
 }
 

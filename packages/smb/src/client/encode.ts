@@ -25,15 +25,15 @@ export interface Numbering {
  * encoded into that one, around its payload.
  */
 export function encodeFrame(records: readonly AnyRecord[], numbers: readonly Numbering[]): Buffer {
-  const { scope, message } = records[0]!
+  const { scope, message } = records[0]
   const lengths = records.map(({ operation, value }) => headerSize + operation.request.encodedLength(value))
   const last = records.length - 1
   const total = lengths.reduce((sum, length, index) => sum + (index === last ? length : roundUp8(length)), 0)
   const buffer = message === undefined ? Buffer.allocUnsafe(headroom + total) : message.bytes
   let at = headroom
   for (let index = 0; index <= last; index++) {
-    const { operation, value, related, mustSign, observe } = records[index]!
-    const { messageId, creditCharge, creditRequest } = numbers[index]!
+    const { operation, value, related, mustSign, observe } = records[index]
+    const { messageId, creditCharge, creditRequest } = numbers[index]
     const end = operation.request.encode(value, buffer, at + headerSize)
     const next = index === last ? end : at + roundUp8(end - at)
     buffer.fill(0, end, next)

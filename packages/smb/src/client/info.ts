@@ -1,6 +1,6 @@
 /** What a file or folder is like, for people: numbers and dates from MS-FSCC's structures. */
-import { AllInformationFixed, FileAttribute, ReparseTag } from '../messages/index.ts'
-import type { CloseResponse, CreateResponse, DirectoryItem } from '../messages/index.ts'
+import { FileAttribute, ReparseTag } from '../messages/index.ts'
+import type { CloseResponse, CreateResponse, DirectoryItem, AllInformationFixed } from '../messages/index.ts'
 import type { Infer } from '@holdfast/wire'
 
 /** What something is. */

@@ -40,7 +40,7 @@ export async function* inOrder<T extends { readonly isLast: boolean }>(options: 
   }
   try {
     for (start(); underWay.length > 0; start()) {
-      const chunk = await underWay[0]!
+      const chunk = await underWay[0]
       void underWay.shift()
       if (chunk.isLast) isOver = true
       yield chunk
