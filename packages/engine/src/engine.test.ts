@@ -130,6 +130,15 @@ test('an uncaught error in a worker costs no connection', async () => {
   assert.equal(sample(manager, 'holdfast_worker_deaths_total'), 1)
 })
 
+test('a worker that runs out of memory costs no connection', async () => {
+  const { manager, port } = await start({ limits: { workerHeapMiB: 64 } })
+  await using _manager = manager
+  await using peer = new Peer(port)
+  assert.equal(await peer.ask('o'), 'o')
+  assert.equal(await peer.ask('c'), '1')
+  assert.equal(sample(manager, 'holdfast_worker_deaths_total'), 1)
+})
+
 test('garbage closes its own connection only', async () => {
   const { manager, port } = await start()
   await using _manager = manager

@@ -41,9 +41,8 @@ export interface ListeningAddress {
 
 /** Records handled before the event loop gets a turn, in-thread. */
 const inThreadBatch = 64
-/** A worker that dies this soon after its start, this often in a row, is not started again. */
-const hopelessMs = 1000
-const hopelessTimes = 5
+/** A worker that fails to start this often in a row is not started again. */
+const hopelessStarts = 5
 
 /**
  * The connection manager (S11): owns listeners and sockets, cuts their bytes into messages, and moves those over shared
@@ -66,7 +65,8 @@ export class ConnectionManager implements AsyncDisposable {
   readonly #servers: Server[] = []
   readonly #waiting = new Set<Client>()
   readonly #clientEvents: ClientEvents
-  readonly #earlyDeaths: number[] = []
+  /** Starts in a row that did not succeed, by worker. */
+  readonly #failedStarts: number[] = []
   #incarnations = 0
   #closeInThread: (() => Promise<void>) | undefined
   #closing = false
@@ -126,9 +126,15 @@ export class ConnectionManager implements AsyncDisposable {
     })
   }
 
-  /** Ends a worker thread at once, as a crash would; its connections live on. For tests and chaos runs. */
+  /**
+   * Ends a worker thread at once, as a crash would; its connections live on. For tests and chaos runs. One that is
+   * still starting is ended when it has started: a thread that is ended while it loads native code takes the process along.
+   */
   killWorker(index: number): void {
-    void this.#handles[index]?.thread?.terminate()
+    const handle = this.#handles[index]
+    if (handle === undefined) return
+    if (handle.ready) void handle.thread?.terminate()
+    else handle.isDoomed = true
   }
 
   snapshot(): readonly MetricSample[] {
@@ -222,13 +228,13 @@ export class ConnectionManager implements AsyncDisposable {
     const { workerModule } = this.#options
     if (workerModule === undefined) throw new Error('neither workerModule nor inThread was given')
     const handle = this.#newHandle(index)
-    const startedAt = performance.now()
     const thread = handle.startThread(workerModule)
-    let ready = false
     let cause: Error | undefined
     handle.port.on('message', (mail: WorkerMail) => {
       if (mail.kind === 'ready') {
-        ready = true
+        handle.ready = true
+        this.#failedStarts[index] = 0
+        if (handle.isDoomed) void thread.terminate()
         onReady()
       } else {
         this.#onMail(handle, mail)
@@ -241,15 +247,17 @@ export class ConnectionManager implements AsyncDisposable {
     thread.on('exit', () => {
       this.#onExit(handle, cause)
       if (this.#closing) return
-      if (!ready) onFailure(cause ?? new Error(`worker ${index} ended while it started`))
-      const soon = performance.now() - startedAt < hopelessMs
-      this.#earlyDeaths[index] = soon ? (this.#earlyDeaths[index] ?? 0) + 1 : 0
-      if (!ready && this.#earlyDeaths[index]! >= hopelessTimes) return
-      this.#startWorker(
-        index,
-        error => this.#log('error', 'a worker could not be started again', { worker: index, error: error.message }),
-        () => undefined,
-      )
+      if (!handle.ready) {
+        this.#failedStarts[index] = (this.#failedStarts[index] ?? 0) + 1
+        onFailure(cause ?? new Error(`worker ${index} ended while it started`))
+      }
+      if ((this.#failedStarts[index] ?? 0) < hopelessStarts) {
+        this.#startWorker(
+          index,
+          error => this.#log('error', 'a worker could not be started again', { worker: index, error: error.message }),
+          () => undefined,
+        )
+      }
       this.#rehome(handle)
     })
     this.#connectPeers(handle)
@@ -316,20 +324,25 @@ export class ConnectionManager implements AsyncDisposable {
         this.#forget(client)
         continue
       }
+      const worker = this.#chooseWorker()
+      if (worker === undefined) {
+        client.close()
+        this.#forget(client)
+        continue
+      }
       this.metrics.add('holdfast_connections_rehomed_total')
-      this.#assign(client, this.#chooseWorker())
+      this.#assign(client, worker)
       for (const message of this.#messages.of(client.id)) this.#send(client, message, ToWorker.orphan)
     }
     for (const handle of this.#handles) handle.bell()
   }
 
-  /** The worker with the fewest connections; the lowest index of those. */
-  #chooseWorker(): WorkerHandle {
+  /** The worker with the fewest connections, the lowest index of those; undefined when none could be started. */
+  #chooseWorker(): WorkerHandle | undefined {
     let best: WorkerHandle | undefined
     for (const handle of this.#handles) {
       if (handle.alive && (best === undefined || handle.connections < best.connections)) best = handle
     }
-    if (best === undefined) throw new Error('no worker is left')
     return best
   }
 
@@ -379,7 +392,14 @@ export class ConnectionManager implements AsyncDisposable {
 
   #onMessage(client: Client, offset: number, length: number): void {
     const message = this.#messages.add({ connection: client.id, offset, length })
-    if (client.worker === undefined) this.#assign(client, this.#chooseWorker())
+    if (client.worker === undefined) {
+      const chosen = this.#chooseWorker()
+      if (chosen === undefined) {
+        client.close()
+        return
+      }
+      this.#assign(client, chosen)
+    }
     client.inboundBytes += length
     this.#send(client, message, ToWorker.message)
     const worker = client.worker!

@@ -23,6 +23,10 @@ export class WorkerHandle {
   /** Runs the runtime in the manager's own thread (embedding). */
   inThreadBell: (() => void) | undefined
   alive = true
+  /** Its protocols are built. */
+  ready = false
+  /** To be ended as soon as it is ready. */
+  isDoomed = false
   connections = 0
   /** Writes of its responses that the manager has not finished. */
   pendingWrites = 0

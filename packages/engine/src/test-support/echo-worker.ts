@@ -36,6 +36,9 @@ function echo(node: WorkerNode, config: { file?: string } | undefined): WorkerPr
             void node.call(1 - node.index, 'adder', 'add', [1, 2]).then(sum => answer(String(sum), message))
           } else if (kind === 's') {
             setTimeout(() => answer(message.orphaned ? 'orphaned' : 'slept', message), 300)
+          } else if (kind === 'o' && !message.orphaned) {
+            const hoard: unknown[] = []
+            for (;;) hoard.push(Array.from({ length: 1000 }, () => Math.random()))
           } else if (kind === 'x' && !message.orphaned) {
             throw new Error('crash on purpose')
           } else {
