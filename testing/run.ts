@@ -1,7 +1,7 @@
 /**
  * `npm test`: the unit tests of all rooms, then the suites against real peers.
  *
- *     npm test [-- [--unit | --peers] [PATTERN...]]
+ *     npm test [-- [--unit | --peers] [--failures] [PATTERN...]]       (--failures: prints only what fails)
  *
  * As root on Debian the peers that are missing (Samba, smbclient, ...) are installed first. Elsewhere a suite whose
  * peer is missing is skipped with the reason, or fails when CI is set. Exit status 0 only when nothing failed.
@@ -14,13 +14,13 @@ import type { FileResult } from './run/process.ts'
 import type { Verdict } from './run/reporter.ts'
 
 const minute = 60_000
-const unitTimeoutMs = 5 * minute
+const unitTimeoutMs = 3 * minute
 const suiteTimeoutMs = 20 * minute
 const unitJobs = 2
 
 const { values: options, positionals: patterns } = parseArgs({
   allowPositionals: true,
-  options: { unit: { type: 'boolean', default: false }, peers: { type: 'boolean', default: false } },
+  options: { unit: { type: 'boolean', default: false }, peers: { type: 'boolean', default: false }, failures: { type: 'boolean', default: false } },
 })
 const chosen = (file: string): boolean => patterns.length === 0 || patterns.some(pattern => file.includes(pattern))
 const units = options.peers ? [] : unitTestFiles().filter(chosen)
@@ -35,12 +35,14 @@ const count = (verdicts: readonly Verdict[], outcome: Verdict['outcome']): numbe
 const isBad = (result: FileResult): boolean => result.trouble !== undefined || count(result.verdicts, 'fail') > 0
 
 function printVerdict({ outcome, path, ms, reason }: Verdict): void {
+  if (options.failures && outcome !== 'fail') return
   const words = { pass: 'ok    ', fail: 'FAILED', skip: 'skip  ' }
   console.log(`  ${words[outcome]} ${seconds(ms)}  ${path.join(' > ')}${outcome === 'skip' && reason !== '' ? ` (${reason})` : ''}`)
   if (outcome === 'fail') console.log(indent(reason))
 }
 
 function printFile(result: FileResult, withVerdicts: boolean): void {
+  if (options.failures && !isBad(result)) return
   const skipped = count(result.verdicts, 'skip')
   const what = `${tests(result.verdicts.length)}${skipped > 0 ? `, ${skipped} skipped` : ''}`
   console.log(`${isBad(result) ? 'FAILED' : 'ok    '} ${seconds(result.ms)}  ${result.file}  ${what}`)

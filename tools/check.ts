@@ -5,7 +5,6 @@
  */
 import { spawn } from 'node:child_process'
 import { delimiter, join } from 'node:path'
-import { unitTestFiles } from '../testing/run/files.ts'
 import { root } from '../testing/run/root.ts'
 
 interface Step {
@@ -14,16 +13,12 @@ interface Step {
   readonly args: readonly string[]
 }
 
-const tests = unitTestFiles()
-const architecture = tests.filter(file => file.includes('architecture'))
-const units = tests.filter(file => !file.includes('architecture'))
-
 const steps: readonly Step[] = [
   { name: 'format', program: 'oxfmt', args: ['--check', '.'] },
   { name: 'lint', program: 'oxlint', args: ['--type-aware', '.'] },
   { name: 'types', program: 'tsc', args: ['-p', '.', '--noEmit'] },
-  { name: 'architecture', program: 'node', args: ['--test', '--test-reporter=dot', ...architecture] },
-  { name: 'unit tests', program: 'node', args: ['--test', '--test-reporter=dot', '--test-concurrency=2', '--test-timeout=120000', ...units] },
+  { name: 'architecture', program: 'node', args: ['testing/run.ts', '--unit', '--failures', 'testing/architecture'] },
+  { name: 'unit tests', program: 'node', args: ['testing/run.ts', '--unit', '--failures', 'packages/', 'tools/', 'fuzz/', 'bench/'] },
 ]
 
 const bin = join(root, 'node_modules', '.bin')
