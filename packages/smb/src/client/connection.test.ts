@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Command, NtStatus } from '../messages/index.ts'
+import { UsageError } from '@holdfast/wire'
+import { anyFileId, Command, NtStatus } from '../messages/index.ts'
 import { SmbError } from './errors.ts'
 import { noScope, operations } from './requests.ts'
 import { scripted } from './scripted-server.ts'
@@ -114,6 +115,31 @@ describe('a connection', { timeout: 20_000 }, () => {
     await sleep(400)
     assert.equal(server.connection.state, 'ready')
     assert.ok(server.seen.length >= 3)
+  })
+
+  test('a request that a server never answers is given up, although it answers others', async () => {
+    await using server = await scripted(({ header }, reply) => void (header.messageId !== 1n && reply({ credits: 3 })), { timeoutMs: 100 })
+    await server.connection.exchange(echo)
+    const never = server.connection.exchange(echo)
+    never.catch(() => undefined)
+    for (let i = 0; i < 12; i++) {
+      await sleep(50)
+      await server.connection.exchange(echo)
+    }
+    await assert.rejects(never, code('TIMEOUT'))
+    assert.equal(server.connection.state, 'ready')
+  })
+
+  test('what no message has room for is refused, and leaves no gap in the message ids', async () => {
+    await using server = await scripted((_, reply) => reply({}))
+    const record = {
+      operation: operations.queryDirectory,
+      value: { fileInformationClass: 1, fileId: anyFileId, fileName: 'x'.repeat(40_000), outputBufferLength: 100 },
+      scope: noScope,
+    }
+    await assert.rejects(server.connection.exchange(record), UsageError)
+    await server.connection.exchange(echo)
+    assert.equal(server.seen[0]?.header.messageId, 0n)
   })
 
   test('everything under way fails at once when the server closes', async () => {

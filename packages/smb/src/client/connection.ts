@@ -92,6 +92,7 @@ export class Connection {
   #dialect: number = 0
   #watchdog: NodeJS.Timeout | undefined
   #isAskingForCredits = false
+  #isSuspected = false
   #ended: SmbError | undefined
 
   constructor(options: ConnectionOptions) {
@@ -275,7 +276,7 @@ export class Connection {
     }
   }
 
-  #transmit({ pendings }: Batch, first: number): void {
+  #transmit({ pendings, charge: total }: Batch, first: number): void {
     const now = this.#clock()
     let messageId = first
     const numbers = pendings.map(pending => {
@@ -291,10 +292,22 @@ export class Connection {
       }
     })
     const { message } = pendings[0].record
-    const frame = encodeFrame(
-      pendings.map(({ record }) => record),
-      numbers,
-    )
+    let frame: Buffer
+    try {
+      frame = encodeFrame(
+        pendings.map(({ record }) => record),
+        numbers,
+      )
+    } catch (error) {
+      // Values that no message has room for, such as a pattern of 64 KiB: UsageError.
+      this.#credits.putBack(total)
+      for (const pending of pendings) {
+        this.#pending.delete(pending.messageId)
+        pending.record.message?.release()
+        pending.reject(error)
+      }
+      return
+    }
     if (message === undefined) this.#transport!.send(frame)
     else {
       // The socket holds it as well as the record, which may be sent again until it is answered.
@@ -344,13 +357,14 @@ export class Connection {
     const { timeoutMs } = this.#options
     const now = this.#clock()
     const silentMs = now - this.#transport!.receivedAtMs
+    if (silentMs <= timeoutMs) this.#isSuspected = false
     let hasOnlyAsync = this.#pending.size > 0
     for (const pending of this.#pending.values()) {
       if (pending.isAsync) continue
       hasOnlyAsync = false
       const ageMs = now - pending.sentAtMs
       if (ageMs <= timeoutMs) break
-      if (silentMs > timeoutMs) return this.fail(new SmbError('CONNECTION_LOST', `no answer within ${timeoutMs} ms`))
+      if (silentMs > timeoutMs) return this.#suspect()
       if (ageMs > patience * timeoutMs && !pending.abandoned) {
         pending.abandoned = true
         this.#transport!.send(encodeCancel(pending.record, pending.messageId, pending.asyncId))
@@ -363,6 +377,12 @@ export class Connection {
       const { scope } = this.#pending.values().next().value!.record
       this.exchange({ operation: operations.echo, value: {}, scope }).catch(() => undefined)
     }
+  }
+
+  /** The second time in a row it is true: the first time it may be that this process was busy, and the answer waits to be read. */
+  #suspect(): void {
+    if (this.#isSuspected) this.fail(new SmbError('CONNECTION_LOST', `no answer within ${this.#options.timeoutMs} ms`))
+    this.#isSuspected = true
   }
 
   /** Takes in a frame. What it throws ends the connection. */

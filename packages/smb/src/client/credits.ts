@@ -42,6 +42,13 @@ export class CreditWindow {
     return first
   }
 
+  /** Takes back what was taken last, because nothing was sent. */
+  putBack(charge: number): void {
+    this.#available += charge
+    this.#inFlight -= charge
+    this.#nextMessageId -= charge
+  }
+
   /** What a request of this charge, taken already, asks for: as much as it costs, and growth. */
   request(charge: number): number {
     return Math.min(requestMax, charge + Math.max(0, this.#target - this.total))

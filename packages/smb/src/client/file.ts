@@ -12,14 +12,15 @@ import {
   Fsctl,
   InfoType,
   LockFlags,
+  NtStatus,
   QueryAllocatedRangesReply,
 } from '../messages/index.ts'
 import type { CreateResponse, FileId } from '../messages/index.ts'
 import type { CallOptions } from './connection.ts'
-import { closeRecord, isGone } from './handle.ts'
+import { closeRecord, isGone, receiveInfo } from './handle.ts'
 import { fileTimeOf, sizeOf, statOfAll } from './info.ts'
 import type { SmbStat } from './info.ts'
-import { ioctl } from './ioctl.ts'
+import { ioctl, noOutput } from './ioctl.ts'
 import { friendlyPath, nameOf } from './path.ts'
 import type { TransferOptions } from './pipeline.ts'
 import { checkBytes, readChunks, readInto } from './reading.ts'
@@ -154,10 +155,11 @@ export class SmbFile implements OpenFile, AsyncDisposable {
         value: { infoType: InfoType.file, fileInfoClass: FileClass.all, outputBufferLength: statBytes, fileId: this.fileId },
         scope: this.tree,
         path: this.path,
+        receive: receiveInfo(AllInformationFixed),
       },
       options,
     )
-    return statOfAll(nameOf(this.path.replaceAll('/', '\\')), AllInformationFixed.decode(value!.buffer))
+    return statOfAll(nameOf(this.path.replaceAll('/', '\\')), value!)
   }
 
   /** Makes the file `sizeBytes` long; what is new is zero. */
@@ -207,7 +209,7 @@ export class SmbFile implements OpenFile, AsyncDisposable {
 
   /** Says that ranges of zeros need no space (FSCTL_SET_SPARSE, MS-FSCC 2.3.69). */
   async setSparse(sparse = true, options?: CallOptions): Promise<void> {
-    await ioctl(this, { ctlCode: Fsctl.setSparse, input: FileSetSparse.toBytes({ setSparse: sparse }), maxOutputBytes: 0 }, options)
+    await ioctl(this, { ctlCode: Fsctl.setSparse, input: FileSetSparse.toBytes({ setSparse: sparse }), maxOutputBytes: 0, decode: noOutput }, options)
   }
 
   /** Makes a range zero, without space where the file is sparse (FSCTL_SET_ZERO_DATA, MS-FSCC 2.3.71). */
@@ -215,18 +217,24 @@ export class SmbFile implements OpenFile, AsyncDisposable {
     const fileOffset = BigInt(checkBytes(range.offset, 'offset'))
     const beyondFinalZero = fileOffset + BigInt(checkBytes(range.lengthBytes, 'lengthBytes'))
     const input = FileZeroDataInformation.toBytes({ fileOffset, beyondFinalZero })
-    await ioctl(this, { ctlCode: Fsctl.setZeroData, input, maxOutputBytes: 0 }, options)
+    await ioctl(this, { ctlCode: Fsctl.setZeroData, input, maxOutputBytes: 0, decode: noOutput }, options)
   }
 
   /** Where there may be something else than zeros (FSCTL_QUERY_ALLOCATED_RANGES, MS-FSCC 2.3.55). */
   async allocatedRanges(range: FileRange = {}, options?: CallOptions): Promise<{ readonly offset: number; readonly lengthBytes: number }[]> {
-    const fileOffset = BigInt(checkBytes(range.offset ?? 0, 'offset'))
-    const length =
-      BigInt(checkBytes(range.lengthBytes ?? Number.MAX_SAFE_INTEGER, 'lengthBytes')) - (range.lengthBytes === undefined ? fileOffset : 0n)
-    const input = FileAllocatedRange.toBytes({ fileOffset, length })
-    const { output } = await ioctl(this, { ctlCode: Fsctl.queryAllocatedRanges, input, maxOutputBytes: 65_536 }, options)
-    const { ranges } = QueryAllocatedRangesReply.decode(output)
-    return ranges.map(one => ({ offset: Number(one.fileOffset), lengthBytes: Number(one.length) }))
+    let offset = checkBytes(range.offset ?? 0, 'offset')
+    const end = range.lengthBytes === undefined ? Number.MAX_SAFE_INTEGER : offset + checkBytes(range.lengthBytes, 'lengthBytes')
+    const ranges: { readonly offset: number; readonly lengthBytes: number }[] = []
+    for (;;) {
+      const input = FileAllocatedRange.toBytes({ fileOffset: BigInt(offset), length: BigInt(end - offset) })
+      const decode = (output: Buffer) => QueryAllocatedRangesReply.decode(output).ranges
+      const { status, value = [] } = await ioctl(this, { ctlCode: Fsctl.queryAllocatedRanges, input, maxOutputBytes: 65_536, decode }, options)
+      for (const one of value) ranges.push({ offset: Number(one.fileOffset), lengthBytes: Number(one.length) })
+      const last = ranges.at(-1)
+      // There was no room for more: on from where it ended.
+      if (status !== NtStatus.BUFFER_OVERFLOW || last === undefined || last.offset + last.lengthBytes <= offset) return ranges
+      offset = last.offset + last.lengthBytes
+    }
   }
 
   /** Closes; again: nothing. What a lost connection closed already is closed. */

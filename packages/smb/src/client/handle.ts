@@ -1,8 +1,19 @@
 /** Opening and closing, and what needs an open only for a moment: one compound of CREATE, something, and CLOSE (MS-SMB2 3.2.4.1.4). */
-import { anyFileId, CreateDisposition, CreateOptions, fileRights, access, isNtError, ShareAccess } from '../messages/index.ts'
+import {
+  anyFileId,
+  CreateDisposition,
+  CreateOptions,
+  fileRights,
+  access,
+  isNtError,
+  ShareAccess,
+  headerSize,
+  QueryInfoResponse,
+} from '../messages/index.ts'
 import type { CreateResponse, FileId } from '../messages/index.ts'
 import type { CallOptions } from './connection.ts'
 import { SmbError, statusError } from './errors.ts'
+import type { Incoming } from './incoming.ts'
 import { friendlyPath } from './path.ts'
 import { operations, record } from './requests.ts'
 import type { AnyRecord, Reply, RequestRecord } from './requests.ts'
@@ -63,20 +74,26 @@ export function must<Out>(reply: Reply<Out>, what: AnyRecord): Out {
  * CREATE, one request about the open, CLOSE: in one frame and one round trip. The request says `anyFileId`.
  * Rejects with SmbError for the first that failed.
  */
-export async function withHandle<In, Out>(
+export async function withHandle<In, Wire, Out = Wire>(
   tree: Tree,
   request: OpenRequest,
-  about: Pick<RequestRecord<In, Out>, 'operation' | 'value' | 'payloadBytes'>,
+  about: Pick<RequestRecord<In, Wire, Out>, 'operation' | 'value' | 'payloadBytes' | 'receive'>,
   options?: CallOptions,
 ): Promise<{ readonly created: CreateResponse; readonly value: Out }> {
   const path = friendlyPath(request.name)
   // No `abandoned`: the CLOSE is under way already.
   const { abandoned: _, ...create } = createRecord(tree, request)
-  const middle = record<In, Out>({ ...about, scope: tree, related: true, path })
+  const middle = record<In, Wire, Out>({ ...about, scope: tree, related: true, path })
   const [first, second] = await tree.exchangeCompound([create, middle, closeRecord(tree, anyFileId, path)], options)
   const created = must(first, create)
   return { created, value: must(second as Reply<Out>, middle) }
 }
+
+/** The value of a QUERY_INFO response: what `layout` makes of the begin of its buffer; it must copy what it keeps. */
+export const receiveInfo =
+  <Out>(layout: { decode(buffer: Buffer): Out }) =>
+  ({ message }: Incoming): Out =>
+    layout.decode(QueryInfoResponse.decode(message, headerSize).buffer)
 
 /** CREATE and CLOSE in one round trip: makes something, or finds out that it is there. */
 export async function touch(tree: Tree, request: OpenRequest, options?: CallOptions): Promise<CreateResponse> {

@@ -16,14 +16,16 @@ export interface ServerCopyOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Comes with the server's limits. */
+const allows = [NtStatus.INVALID_PARAMETER]
 /** What Windows and Samba allow (MS-SMB2 3.3.3); a server that allows less says so. */
 const usualLimits = { chunks: 16, chunkBytes: 1024 * 1024, totalBytes: 16 * 1024 * 1024 }
 
 /** Copies between two files that are open in the same session. Rejects with SmbError, `ENOTSUP` where the server does not copy. */
 export async function serverCopy(source: OpenFile, target: OpenFile & { readonly isReadable: boolean }, options: ServerCopyOptions): Promise<void> {
   const { sourceOffset = 0, offset = 0, lengthBytes, onProgress, signal } = options
-  const { output } = await ioctl(source, { ctlCode: Fsctl.srvRequestResumeKey, maxOutputBytes: 32 }, { signal })
-  const { resumeKey } = SrvRequestResumeKeyResponse.decode(output)
+  const decodeKey = (output: Buffer): Buffer => Buffer.from(SrvRequestResumeKeyResponse.decode(output).resumeKey)
+  const { value: sourceKey } = await ioctl(source, { ctlCode: Fsctl.srvRequestResumeKey, maxOutputBytes: 32, decode: decodeKey }, { signal })
   // The one that needs less access of the target (MS-SMB2 2.2.31).
   const ctlCode = target.isReadable ? Fsctl.srvCopychunk : Fsctl.srvCopychunkWrite
   let limits = usualLimits
@@ -36,19 +38,19 @@ export async function serverCopy(source: OpenFile, target: OpenFile & { readonly
       chunks.push({ sourceOffset: BigInt(sourceOffset + done + total), targetOffset: BigInt(offset + done + total), length })
       total += length
     }
-    const request = { ctlCode, input: SrvCopychunkCopy.toBytes({ sourceKey: resumeKey, chunks }), maxOutputBytes: SrvCopychunkResponse.fixedSize }
-    const reply = await ioctl(target, request, { signal, allows: [NtStatus.INVALID_PARAMETER] })
+    const input = SrvCopychunkCopy.toBytes({ sourceKey: sourceKey!, chunks })
+    const { fixedSize: maxOutputBytes, decode } = SrvCopychunkResponse
+    const reply = await ioctl(target, { ctlCode, input, maxOutputBytes, decode: output => decode(output) }, { signal, allows })
+    const told = reply.value
     if (reply.status === NtStatus.INVALID_PARAMETER) {
-      const told = mayAskForLimits && reply.output.length > 0 ? SrvCopychunkResponse.decode(reply.output) : undefined
-      if (told === undefined || told.chunksWritten === 0 || told.chunkBytesWritten === 0 || told.totalBytesWritten === 0) {
+      if (!mayAskForLimits || told === undefined || told.chunksWritten === 0 || told.chunkBytesWritten === 0 || told.totalBytesWritten === 0) {
         throw statusError(reply.status, 'IOCTL', target.path)
       }
       limits = { chunks: told.chunksWritten, chunkBytes: told.chunkBytesWritten, totalBytes: told.totalBytesWritten }
       mayAskForLimits = false
       continue
     }
-    const { totalBytesWritten } = SrvCopychunkResponse.decode(reply.output)
-    if (totalBytesWritten !== total) throw statusError(NtStatus.UNSUCCESSFUL, 'IOCTL', target.path)
+    if (told?.totalBytesWritten !== total) throw statusError(NtStatus.UNSUCCESSFUL, 'IOCTL', target.path)
     done += total
     onProgress?.(done)
   }

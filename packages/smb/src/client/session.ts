@@ -1,5 +1,5 @@
 /** A session: who the client is, and the keys (MS-SMB2 3.2.4.2.3, 3.2.5.3). */
-import { UsageError } from '@holdfast/wire'
+import { MalformedError, UsageError } from '@holdfast/wire'
 import { Dialect, HeaderFlags, headerOffset, NtStatus, SecurityMode, SessionFlags } from '../messages/index.ts'
 import { AuthError, createCipher, createSigner, deriveKeys, ntlmClientMechanism, SpnegoClient } from '../security/index.ts'
 import type { CallOptions, Connection } from './connection.ts'
@@ -116,6 +116,8 @@ export class Session implements Scope {
       if (round?.status !== NtStatus.SUCCESS) throw new SmbError('NEGOTIATION_FAILED', 'the server does not end the login')
       this.#establish(round, step.sessionKey, hash.value)
     } catch (error) {
+      if (error instanceof MalformedError)
+        throw new SmbError('MALFORMED', `the server's login token is malformed: ${error.message}`, { cause: error })
       if (error instanceof AuthError) throw new SmbError('LOGON_FAILURE', `the login of ${user} failed: ${error.message}`, { cause: error })
       throw error
     }

@@ -22,7 +22,7 @@ import { SmbError, statusError } from './errors.ts'
 import { SmbFile } from './file.ts'
 import { listFolder } from './folder.ts'
 import type { ListOptions } from './folder.ts'
-import { notThroughLinks, open, openFlags, shareAll, touch, withHandle } from './handle.ts'
+import { notThroughLinks, open, openFlags, receiveInfo, shareAll, touch, withHandle } from './handle.ts'
 import type { OpenFlag } from './handle.ts'
 import { statOfAll } from './info.ts'
 import type { SmbEntry, SmbStat } from './info.ts'
@@ -168,10 +168,11 @@ export class SmbShare implements AsyncDisposable {
         operation: operations.queryInfo,
         value: { infoType: InfoType.file, fileInfoClass: FileClass.all, outputBufferLength: statBytes + 2 * name.length, fileId: anyFileId },
         payloadBytes: statBytes + 2 * name.length,
+        receive: receiveInfo(AllInformationFixed),
       },
       options,
     )
-    return statOfAll(nameOf(name), AllInformationFixed.decode(value.buffer))
+    return statOfAll(nameOf(name), value)
   }
 
   /** True when there is a file or folder. Rejects when that cannot be told. */
@@ -238,10 +239,11 @@ export class SmbShare implements AsyncDisposable {
       {
         operation: operations.queryInfo,
         value: { infoType: InfoType.fileSystem, fileInfoClass: FileSystemClass.fullSize, outputBufferLength: lengthBytes, fileId: anyFileId },
+        receive: receiveInfo(FullSizeInformation),
       },
       options,
     )
-    const { totalUnits, freeUnits, callerAvailableUnits, sectorsPerUnit, sectorBytes } = FullSizeInformation.decode(value.buffer)
+    const { totalUnits, freeUnits, callerAvailableUnits, sectorsPerUnit, sectorBytes } = value
     const unitBytes = sectorsPerUnit * sectorBytes
     return { totalBytes: totalUnits * unitBytes, freeBytes: freeUnits * unitBytes, availableBytes: callerAvailableUnits * unitBytes }
   }

@@ -51,6 +51,9 @@ export async function listShares(session: Session, options: CallOptions = {}): P
     const pipe = { tree, fileId, path: 'srvsvc' }
     try {
       return await enumerate(pipe, options)
+    } catch (cause) {
+      if (!(cause instanceof MalformedError)) throw cause
+      throw new SmbError('MALFORMED', `the list of shares is malformed: ${cause.message}`, { cause })
     } finally {
       await tree.exchange(closeRecord(tree, fileId, pipe.path)).catch(() => undefined)
     }
@@ -139,8 +142,9 @@ async function call(pipe: OpenFile, bytes: Buffer, options: CallOptions): Promis
 
 /** Writes a message to the pipe and reads the first of the answer (FSCTL_PIPE_TRANSCEIVE). */
 async function transceive(pipe: OpenFile, input: Buffer, options: CallOptions): Promise<Buffer> {
-  const { output } = await ioctl(pipe, { ctlCode: Fsctl.pipeTransceive, input, maxOutputBytes: transceiveBytes }, options)
-  if (output.length < pdu.headerBytes) throw new MalformedError('bad-fragment', 'an RPC answer is too short')
+  const decode = (bytes: Buffer): Buffer => Buffer.from(bytes)
+  const { value: output } = await ioctl(pipe, { ctlCode: Fsctl.pipeTransceive, input, maxOutputBytes: transceiveBytes, decode }, options)
+  if (output === undefined || output.length < pdu.headerBytes) throw new MalformedError('bad-fragment', 'an RPC answer is too short')
   return output
 }
 

@@ -5,6 +5,7 @@ import {
   Fsctl,
   headerOffset,
   headerSize,
+  IoctlResponse,
   NtStatus,
   ShareFlags,
   TreeConnectResponse,
@@ -125,17 +126,17 @@ export class Tree implements Scope {
         scope: this,
         mustSign: true,
         allows: refusals,
+        receive: ({ message }) => ValidateNegotiateInfoResponse.decode(IoctlResponse.decode(message, headerSize).output),
       },
       options,
     )
     if (value === undefined && negotiated.revision >= Dialect.smb300) throw this.#tampered(`status 0x${status.toString(16)}`)
     if (value !== undefined) {
-      const said = ValidateNegotiateInfoResponse.decode(value.output)
       const agrees =
-        said.capabilities === negotiated.capabilities &&
-        said.guid === negotiated.serverGuid &&
-        said.securityMode === negotiated.securityMode &&
-        said.dialect === negotiated.revision
+        value.capabilities === negotiated.capabilities &&
+        value.guid === negotiated.serverGuid &&
+        value.securityMode === negotiated.securityMode &&
+        value.dialect === negotiated.revision
       if (!agrees) throw this.#tampered('the server said something else')
     }
     this.session.setValidated()
