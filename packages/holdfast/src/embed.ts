@@ -39,6 +39,10 @@ export interface ShareSettingsForServe {
   readonly readOnly?: boolean
   /** Clients have to encrypt. */
   readonly encrypt?: boolean
+  /** Users see only what they may read. */
+  readonly accessBasedEnumeration?: boolean
+  /** A write shows in the file's write time two seconds later, or when the file is flushed or closed: as Windows did before Server 2019. */
+  readonly delayedWriteTimes?: boolean
   /** Names of those who may connect; everybody where it is left out. */
   readonly users?: readonly string[]
 }
@@ -156,8 +160,17 @@ const isFileSystem = (share: object): share is FileSystem => 'features' in share
 function parseShare(name: string, share: ServedShare): { share: NodeShare; object?: FileSystem } {
   if (!shareNamePattern.test(name)) throw badValue({ key: 'shares', isOption: true }, name, shareNameAllowed)
   const given = typeof share === 'string' ? { path: share } : isFileSystem(share) ? { fileSystem: share } : share
-  const { comment = '', readOnly = false, encrypt = false, users } = given as ShareSettingsForServe
-  const made = (source: ShareSource): NodeShare => ({ name, source, comment, readOnly, encrypt, ...(users && { users }) })
+  const { comment = '', readOnly = false, encrypt = false, accessBasedEnumeration, delayedWriteTimes, users } = given as ShareSettingsForServe
+  const made = (source: ShareSource): NodeShare => ({
+    name,
+    source,
+    comment,
+    readOnly,
+    encrypt,
+    ...(accessBasedEnumeration !== undefined && { accessBasedEnumeration }),
+    ...(delayedWriteTimes !== undefined && { delayedWriteTimes }),
+    ...(users && { users }),
+  })
   if ('fileSystem' in given) return { share: made({ kind: 'object' }), object: given.fileSystem }
   if ('path' in given) return { share: made({ kind: 'directory', path: resolve(given.path) }) }
   if (!('module' in given))

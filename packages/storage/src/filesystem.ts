@@ -152,6 +152,10 @@ export interface FileHandle {
   /** As of the open or the last change through this handle; `info()` asks again. */
   readonly id: bigint
   readonly isFolder: boolean
+  /** Path of the file as stored, when it was opened; optional. */
+  readonly path?: string
+  /** Name of the stream as stored, `''` for the data stream; optional. */
+  readonly streamName?: string
   info(): MaybePromise<FileInfo>
   /** Reads into `target` at a byte offset; returns the number of bytes read, less than asked only at the end of file. */
   read(target: Uint8Array, offset: number): MaybePromise<number>

@@ -56,13 +56,15 @@ describe('defaults, file, flags', () => {
     })
   })
 
+  const noOptions = { readOnly: false, encrypt: false, accessBasedEnumeration: false, delayedWriteTimes: false }
+
   test('a file says what flags say, in the same words; its paths are relative to it', () => {
     const config = resolve({
       config: file(`
 state: state
 share:
   - photos=photos,read-only
-  - { name: docs, path: ../docs, options: [encrypt], comment: "Papers", users: [alice] }
+  - { name: docs, path: ../docs, options: [encrypt, access-based-enumeration], comment: "Papers", users: [alice] }
 user: alice:secret:with:colons
 smb: ["127.0.0.1:0", "[::1]:4450"]
 http: :8081
@@ -77,8 +79,8 @@ log-format: json
     assert.deepEqual(config, {
       stateDir: join(folder, 'etc', 'state'),
       shares: [
-        { name: 'photos', path: join(folder, 'etc', 'photos'), readOnly: true, encrypt: false, comment: '' },
-        { name: 'docs', path: join(folder, 'docs'), readOnly: false, encrypt: true, comment: 'Papers', users: ['alice'] },
+        { ...noOptions, name: 'photos', path: join(folder, 'etc', 'photos'), readOnly: true, comment: '' },
+        { ...noOptions, name: 'docs', path: join(folder, 'docs'), encrypt: true, accessBasedEnumeration: true, comment: 'Papers', users: ['alice'] },
       ],
       users: [{ name: 'alice', password: 'secret:with:colons' }],
       smb: [

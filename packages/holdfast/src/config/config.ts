@@ -26,6 +26,10 @@ export interface ShareSettings {
   readonly path: string
   readonly readOnly: boolean
   readonly encrypt: boolean
+  /** Users see only what they may read. */
+  readonly accessBasedEnumeration: boolean
+  /** A write shows in the file's write time two seconds later, or when the file is flushed or closed. */
+  readonly delayedWriteTimes: boolean
   readonly comment: string
   /** Everybody where undefined. */
   readonly users?: readonly string[]
@@ -205,7 +209,16 @@ function makeShare({ name, path, options, origin, comment, users }: ShareParts):
   if (!shareNamePattern.test(name)) throw badValue(origin, name, shareNameAllowed)
   const problem = options.map(optionProblem).find(found => found !== undefined)
   if (problem !== undefined) throw new ConfigError(`${originText(origin)}: ${problem}`, 'NOT_AVAILABLE')
-  return { name, path, readOnly: options.includes('read-only'), encrypt: options.includes('encrypt'), comment, ...(users && { users }) }
+  return {
+    name,
+    path,
+    readOnly: options.includes('read-only'),
+    encrypt: options.includes('encrypt'),
+    accessBasedEnumeration: options.includes('access-based-enumeration'),
+    delayedWriteTimes: options.includes('delayed-write-times'),
+    comment,
+    ...(users && { users }),
+  }
 }
 
 function checkShares(parsed: readonly ParsedShare[]): ShareSettings[] {

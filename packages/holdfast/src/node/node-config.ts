@@ -19,6 +19,8 @@ export interface NodeShare {
   readonly comment: string
   readonly readOnly: boolean
   readonly encrypt: boolean
+  readonly accessBasedEnumeration?: boolean
+  readonly delayedWriteTimes?: boolean
   /** Everybody where undefined. */
   readonly users?: readonly string[]
 }

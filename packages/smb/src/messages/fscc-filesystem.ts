@@ -94,7 +94,8 @@ const featureAttributes: readonly (readonly [keyof Features, number])[] = [
 
 /** FileSystemAttributes of a filesystem: names keep their case, are Unicode, and are looked up without regard to case. */
 export function fileSystemAttributes(features: Features): number {
-  let attributes = FileSystemAttribute.casePreservedNames | FileSystemAttribute.unicodeOnDisk
+  // Windows says "case-sensitive search" of NTFS, too: it can be asked for there, and clients do not take it for more.
+  let attributes = FileSystemAttribute.caseSensitiveSearch | FileSystemAttribute.casePreservedNames | FileSystemAttribute.unicodeOnDisk
   for (const [feature, attribute] of featureAttributes) if (features[feature]) attributes |= attribute
   return attributes >>> 0
 }

@@ -398,8 +398,8 @@ test('times that are not times: 0 keeps, -1 stops and -2 resumes updating (MS-FS
 test('filesystem attributes follow the features', () => {
   const none = { readOnly: false, namedStreams: false, extendedAttributes: false, securityDescriptors: false, sparseFiles: false }
   const features = { ...none, symlinks: false, hardLinks: false, blockCloning: false, watch: false }
-  assert.equal(fileSystemAttributes(features), 0x6)
-  assert.equal(fileSystemAttributes({ ...features, namedStreams: true, securityDescriptors: true }), 0x4000e)
+  assert.equal(fileSystemAttributes(features), 0x7)
+  assert.equal(fileSystemAttributes({ ...features, namedStreams: true, securityDescriptors: true }), 0x4000f)
   assert.equal(fileSystemQueryRows.get(FileSystemClass.label), undefined)
 })
 

@@ -85,6 +85,7 @@ function createShareFiles(node: WorkerNode, share: ServedShare, options: SmbServ
     readOnly: share.readOnly ?? fileSystem.features.readOnly,
     writeThrough: share.continuouslyAvailable ?? false,
     accessBasedEnumeration: share.accessBasedEnumeration ?? false,
+    delayedWriteTimes: share.delayedWriteTimes ?? false,
   })
   return files
 }
@@ -109,4 +110,3 @@ function pipesView(options: SmbServerOptions): PipeServicesView {
     ...options.accounts,
   }
 }
-

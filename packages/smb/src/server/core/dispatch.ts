@@ -1,5 +1,6 @@
 /** THE table of commands, and the checks that every request passes before its handler is called (MS-SMB2 3.3.5.2). */
 import { Command, CreateDisposition, HeaderFlags } from '../../messages/constants.ts'
+import { Fsctl } from '../../messages/fsctl.ts'
 import { headerOffset, headerSize } from '../../messages/header.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 import { cancel } from './cancel.ts'
@@ -281,6 +282,7 @@ function findOpen(request: SmbRequest, entry: CommandEntry): number {
     return NtStatus.SUCCESS
   }
   const at = headerSize + entry.fileIdAt
+  if (entry.fileIdOptional && opensNothing.has(message.readUInt32LE(headerSize + 4)) && !isAllOnes(message, at)) return NtStatus.INVALID_PARAMETER
   const open = session.opens.at(message, at)
   if (open !== undefined && open.tree === request.tree) {
     request.open = open
@@ -290,6 +292,9 @@ function findOpen(request: SmbRequest, entry: CommandEntry): number {
   if (entry.fileIdOptional && !request.isRelated && isAllOnes(message, at)) return NtStatus.SUCCESS
   return NtStatus.FILE_CLOSED
 }
+
+/** FSCTLs that are about no open: their FileId is all ones, else INVALID_PARAMETER (3.3.5.15). */
+const opensNothing: ReadonlySet<number> = new Set([Fsctl.dfsGetReferrals, Fsctl.dfsGetReferralsEx, Fsctl.pipeWait, Fsctl.queryNetworkInterfaceInfo])
 
 const isAllOnes = (message: Buffer, at: number): boolean =>
   message.readUInt32LE(at) === 0xffffffff &&

@@ -4,6 +4,7 @@ import type { FsErrorCode } from '@holdfast/storage'
 import { MalformedError } from '@holdfast/wire'
 import { AuthError } from '../../security/errors.ts'
 import { StatusError } from './handler-api.ts'
+import { statusOfMalformed } from '../../messages/fscc-errors.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 
 /** A filesystem's failure as MS-FSA and Windows name it. */
@@ -58,7 +59,7 @@ const hasStatus = (error: unknown): error is HasStatus =>
 export function failureOf(error: unknown): Failure {
   if (error instanceof StatusError) return { status: error.status, data: error.data, expected: true }
   if (error instanceof FsError) return { status: statusOfFsError[error.code], data: undefined, expected: true }
-  if (error instanceof MalformedError) return { status: NtStatus.INVALID_PARAMETER, data: undefined, expected: true }
+  if (error instanceof MalformedError) return { status: statusOfMalformed[error.code] ?? NtStatus.INVALID_PARAMETER, data: undefined, expected: true }
   if (error instanceof AuthError) return { status: error.status, data: undefined, expected: true }
   // Other rooms' errors that carry an NT_STATUS of their own (arbitration results).
   if (error instanceof Error && hasStatus(error)) return { status: error.status, data: undefined, expected: true }

@@ -99,7 +99,7 @@ export interface RequestContext {
    */
   goAsync(options?: { readonly idle?: boolean }): void
   /**
-   * Called at most once, when the client cancels the request or `'closed'` when connection, session or tree go away. The
+   * Called at most once: `'cancelled'` when the client cancels the request or its connection is gone, `'closed'` when session or tree go away. The
    * handler then gives up soon, usually with `fail(CANCELLED)`. Called at once when it has happened already.
    */
   onCancel(listener: (reason: CancelReason) => void): void

@@ -186,7 +186,8 @@ export class SmbServer implements WorkerProtocol {
     if (!this.#connections.delete(connection)) return
     this.gauges.connections.add(-1)
     this.clients.leave(connection)
-    connection.running.cancelWhere(() => true)
+    // Nobody is left to hear how it ends.
+    connection.running.cancelWhere(() => true, 'cancelled')
     for (const session of connection.bindings.values()) connection.unbind(session)
     for (const session of connection.sessions.values()) this.#dropChannel(session, { connection, reason })
   }

@@ -27,7 +27,8 @@ export const changeNotify: CommandHandler = async request => {
   if ('status' in answer) result = answer
   else {
     request.releaseBytes()
-    result = await settled(request, answer)
+    // The end of tree or session is the end of the open: NOTIFY_CLEANUP (MS-SMB2 3.3.4.18).
+    result = await settled(request, answer, { endsWithOpen: true })
   }
   if (result.status !== 'SUCCESS' && result.status !== 'NOTIFY_ENUM_DIR' && result.status !== 'NOTIFY_CLEANUP') {
     return request.fail(NtStatus[result.status])

@@ -2,7 +2,14 @@
 import type { ExtendedAttribute } from '@holdfast/storage'
 import { AaplCommand, AaplServerQueryRequest } from '../../messages/aapl.ts'
 import { Dialect, LeaseFlags } from '../../messages/constants.ts'
-import { AllocationSize, createContext, CreateContextName, CreateContexts, decodeLease, DurableHandleRequestV2 } from '../../messages/create-contexts.ts'
+import {
+  AllocationSize,
+  createContext,
+  CreateContextName,
+  CreateContexts,
+  decodeLease,
+  DurableHandleRequestV2,
+} from '../../messages/create-contexts.ts'
 import { decodeEaList } from '../../messages/fscc-ea.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 import { StatusError } from '../core/handler-api.ts'

@@ -18,7 +18,11 @@ export function createPipe(request: RequestContext): Outcome {
   const services = extension instanceof PipeServices ? extension.services.get(name) : undefined
   if (services === undefined) return request.fail(NtStatus.OBJECT_NAME_NOT_FOUND)
   const { user } = request.session
-  const pipe = new RpcPipe({ services, name, context: { user: { name: user.name, domain: user.domain, sid: user.sid, isAdmin: user.isAdministrator } } })
+  const pipe = new RpcPipe({
+    services,
+    name,
+    context: { user: { name: user.name, domain: user.domain, sid: user.sid, isAdmin: user.isAdministrator } },
+  })
   const open = request.session.opens.add(new PipeOpen({ tree: request.tree, pipe, access: mapGenericAccess(asked.desiredAccess) & fileRights.all }))
   request.setOpen(open)
   const body = request.reserve(CreateResponse.fixedSize + 8)

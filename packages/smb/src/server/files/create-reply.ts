@@ -1,7 +1,14 @@
 /** The CREATE response and its contexts (MS-SMB2 2.2.14, 3.3.5.9). */
 import { AaplQuery, AaplServerCaps, AaplServerQueryResponse, AaplVolumeCaps } from '../../messages/aapl.ts'
 import { CreateAction, CreateResponseFlags, FileAttribute, LeaseFlags } from '../../messages/constants.ts'
-import { CreateContextName, CreateContexts, LeaseV1, LeaseV2, QueryMaximalAccessResponse, QueryOnDiskIdResponse } from '../../messages/create-contexts.ts'
+import {
+  CreateContextName,
+  CreateContexts,
+  LeaseV1,
+  LeaseV2,
+  QueryMaximalAccessResponse,
+  QueryOnDiskIdResponse,
+} from '../../messages/create-contexts.ts'
 import type { CreateContext } from '../../messages/create-contexts.ts'
 import { CreateResponse } from '../../messages/create.ts'
 import { wireAttributes } from '../../messages/fscc-directory.ts'

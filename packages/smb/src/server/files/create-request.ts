@@ -92,7 +92,7 @@ export function readCreateRequest(request: RequestContext, files: ShareFiles): C
   if (name.status !== NtStatus.SUCCESS) throw new StatusError(name.status)
   if (name.mustBeFolder && (asked.createOptions & CreateOptions.nonDirectoryFile) !== 0) throw new StatusError(NtStatus.FILE_IS_A_DIRECTORY)
   if (name.stream !== '' && !files.fileSystem.features.namedStreams) throw new StatusError(NtStatus.OBJECT_NAME_INVALID)
-  if (name.stream !== '' && (asked.createOptions & CreateOptions.directoryFile) !== 0) throw new StatusError(NtStatus.NOT_A_DIRECTORY)
+  if (name.streamType === 'data' && (asked.createOptions & CreateOptions.directoryFile) !== 0) throw new StatusError(NtStatus.NOT_A_DIRECTORY)
   const leased = asked.requestedOplockLevel === OplockLevel.lease && contexts.lease !== undefined
   return {
     desiredAccess: asked.desiredAccess,

@@ -99,8 +99,8 @@ async function openExisting(request: RequestContext, files: ShareFiles, plan: Cr
     const granted = grantExisting(plan, info, rights)
     const overwrite = dispositionAccess(plan.disposition) !== 0
     if (overwrite) checkOverwrite(plan, info)
-    const path = joinPath(splitPath(plan.path).folder, plan.stream === '' ? info.name : splitPath(plan.path).name)
-    const grant = await arbitrate(request, files, plan, { info, path, access: granted, overwrite, created: false })
+    const stored = { path: handle.path ?? storedPath(plan, info), stream: handle.streamName ?? plan.stream }
+    const grant = await arbitrate(request, files, plan, { info, ...stored, access: granted, overwrite, created: false })
     if (grant === undefined) return undefined
     const open = addOpen(request, files, plan, { handle, grant, isFolder: info.isFolder, access: granted })
     kept = true
@@ -114,8 +114,11 @@ async function openExisting(request: RequestContext, files: ShareFiles, plan: Cr
   }
 }
 
-function joinPath(folder: string, name: string): string {
-  return folder === '' ? name : `${folder}/${name}`
+/** As far as it is known: the last component is. */
+function storedPath({ path, stream }: CreatePlan, info: FileInfo): string {
+  const { folder, name } = splitPath(path)
+  const stored = stream === '' ? info.name : name
+  return folder === '' ? stored : `${folder}/${stored}`
 }
 
 function checkKind(plan: CreatePlan, info: FileInfo): void {
@@ -210,6 +213,7 @@ function checkOverwrite(plan: CreatePlan, info: FileInfo): void {
 interface Arbitration {
   readonly info: FileInfo
   readonly path: string
+  readonly stream: string
   readonly access: number
   readonly overwrite: boolean
   readonly created: boolean
@@ -221,7 +225,7 @@ async function arbitrate(request: RequestContext, files: ShareFiles, plan: Creat
     volumeId: what.info.volumeId,
     fileId: what.info.id,
     path: what.path,
-    stream: plan.stream,
+    stream: what.stream,
     isFolder: what.info.isFolder,
     access: what.access,
     shareAccess: plan.shareAccess,
@@ -245,7 +249,7 @@ function addOpen(
   plan: CreatePlan,
   what: { handle: FileHandle; grant: OpenGrant; isFolder: boolean; access: number },
 ): FileOpen {
-  const open = new FileOpen({ tree: request.tree, files, stream: plan.stream, createOptions: plan.options, ...what })
+  const open = new FileOpen({ tree: request.tree, files, stream: what.handle.streamName ?? plan.stream, createOptions: plan.options, ...what })
   try {
     request.session.opens.add(open)
   } catch (error) {
@@ -293,11 +297,12 @@ async function createNew(request: RequestContext, files: ShareFiles, plan: Creat
   let kept = false
   try {
     const info = await handle.info()
-    const grant = await arbitrate(request, files, plan, { info, path: plan.path, access: mask, overwrite: false, created: true })
+    const at = { path: handle.path ?? plan.path, stream: plan.stream }
+    const grant = await arbitrate(request, files, plan, { info, ...at, access: mask, overwrite: false, created: true })
     if (grant === undefined) return undefined
     const open = addOpen(request, files, plan, { handle, grant, isFolder, access: mask })
     kept = true
-    publishCreation(files, { path: plan.path, stream: plan.stream, isFolder })
+    publishCreation(files, { ...at, isFolder })
     // The creator's own rights come from the new descriptor; the parent's matter only where DELETE would be missing.
     const maximal = plan.contexts.maximalAccess ? await maximalOfNew(files, handle, plan, parentEffective) : mask
     return { open, action: CreateAction.created, info, maximal }

@@ -34,7 +34,6 @@ export class FileOpen implements ServerOpen {
   readonly files: ShareFiles
   readonly handle: FileHandle
   readonly grant: OpenGrant
-  readonly stream: string
   readonly isFolder: boolean
   /** Granted access mask. */
   readonly access: number
@@ -49,6 +48,7 @@ export class FileOpen implements ServerOpen {
   hasResumeKey = false
   /** Where the next query of extended attributes goes on. */
   eaIndex = 0
+  #stream: string
   #closing: Promise<void> | undefined
 
   constructor(options: FileOpenOptions) {
@@ -57,7 +57,7 @@ export class FileOpen implements ServerOpen {
     this.files = options.files
     this.handle = options.handle
     this.grant = options.grant
-    this.stream = options.stream
+    this.#stream = options.stream
     this.isFolder = options.isFolder
     this.access = options.access
     this.createOptions = options.createOptions
@@ -68,6 +68,12 @@ export class FileOpen implements ServerOpen {
   /** Path in the share as of now: renames through other opens are followed. */
   get path(): string {
     return this.files.opens.pathOf(this.grant)?.path ?? ''
+  }
+
+  /** Named stream, `''` for the data stream; follows renames as well. */
+  get stream(): string {
+    if (this.#stream !== '') this.#stream = this.files.opens.pathOf(this.grant)?.stream ?? this.#stream
+    return this.#stream
   }
 
   /** Throws StatusError ACCESS_DENIED by way of the caller when none of `mask` was granted. */

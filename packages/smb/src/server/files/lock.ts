@@ -35,7 +35,8 @@ export const lock: CommandHandler = async request => {
   if (open.isFolder) return request.fail(NtStatus.INVALID_DEVICE_REQUEST)
   const elements = readElements(request.message)
   const answer = open.files.opens.lock(open.grant, elements, sequenceOf(request))
-  must('status' in answer ? answer : await settled(request, answer))
+  // When tree or session end, the end of the opens answers: granted by that of another, or RANGE_NOT_LOCKED (MS-SMB2 3.3.4.18).
+  must('status' in answer ? answer : await settled(request, answer, { endsWithOpen: true }))
   const body = request.reserve(LockResponse.fixedSize)
   LockResponse.encode({}, body)
   return request.reply(LockResponse.fixedSize)

@@ -35,5 +35,7 @@ export function publishModification(open: FileOpen, filter: number): void {
 }
 
 function streamFilter(filter: number): number {
-  return ((filter & notifyFilters.size) === 0 ? 0 : notifyFilters.streamSize) | ((filter & notifyFilters.lastWrite) === 0 ? 0 : notifyFilters.streamWrite)
+  return (
+    ((filter & notifyFilters.size) === 0 ? 0 : notifyFilters.streamSize) | ((filter & notifyFilters.lastWrite) === 0 ? 0 : notifyFilters.streamWrite)
+  )
 }

@@ -1,6 +1,14 @@
 /** OPLOCK_BREAK: acknowledgements in (MS-SMB2 3.3.5.22), notifications out (3.3.4.6, 3.3.4.7). */
 import { headerSize } from '../../messages/header.ts'
-import { LeaseBreakAcknowledgment, LeaseBreakNotification, LeaseBreakResponse, OplockBreakAcknowledgment, OplockBreakNotification, OplockBreakResponse, leaseBreakAckRequired } from '../../messages/oplock-break.ts'
+import {
+  LeaseBreakAcknowledgment,
+  LeaseBreakNotification,
+  LeaseBreakResponse,
+  OplockBreakAcknowledgment,
+  OplockBreakNotification,
+  OplockBreakResponse,
+  leaseBreakAckRequired,
+} from '../../messages/oplock-break.ts'
 import { OplockLevel } from '../../messages/constants.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 import type { CommandHandler, Outcome, RequestContext } from '../core/handler-api.ts'

@@ -65,7 +65,11 @@ function visibility(request: RequestContext, open: FileOpen): Shown | undefined 
   const token = files.tokenOf(request.session)
   return async (entry: FolderEntry) => {
     const folder = open.path
-    const handle = await files.fileSystem.open(folder === '' ? entry.name : `${folder}/${entry.name}`, '', { read: false, write: false, noFollow: true })
+    const handle = await files.fileSystem.open(folder === '' ? entry.name : `${folder}/${entry.name}`, '', {
+      read: false,
+      write: false,
+      noFollow: true,
+    })
     try {
       return mayList(effectiveAccess({ descriptor: files.descriptor(await handle.security()), token }))
     } finally {

@@ -139,7 +139,15 @@ async function querySecurity(request: RequestContext, open: FileOpen, asked: Que
 
 /** A pipe has the classes of MS-FSCC that speak of pipes, and "standard". */
 function queryPipe(request: RequestContext, open: PipeOpen, asked: QueryInfoRequest): Outcome {
-  const pipeClasses = [FileClass.standard, FileClass.pipe, FileClass.pipeLocal, FileClass.pipeRemote, FileClass.access, FileClass.mode, FileClass.internal]
+  const pipeClasses = [
+    FileClass.standard,
+    FileClass.pipe,
+    FileClass.pipeLocal,
+    FileClass.pipeRemote,
+    FileClass.access,
+    FileClass.mode,
+    FileClass.internal,
+  ]
   if (asked.infoType !== InfoType.file) return request.fail(NtStatus.NOT_SUPPORTED)
   const row = pipeClasses.some(one => one === asked.fileInfoClass) ? fileQueryRows.get(asked.fileInfoClass) : undefined
   if (row === undefined) return request.fail(NtStatus.INVALID_INFO_CLASS)

@@ -24,7 +24,13 @@ export class FolderSearch {
   /** Something has been sent, so that the end is NO_MORE_FILES and not NO_SUCH_FILE. */
   hasSent = false
 
-  private constructor(options: { pattern: string; compiled: NamePattern; entries: Iterable<MaybePromise<FolderEntry | undefined>>; dots: Named[]; shown: Shown | undefined }) {
+  private constructor(options: {
+    pattern: string
+    compiled: NamePattern
+    entries: Iterable<MaybePromise<FolderEntry | undefined>>
+    dots: Named[]
+    shown: Shown | undefined
+  }) {
     this.pattern = options.pattern
     this.#pattern = options.compiled
     this.#entries = options.entries[Symbol.iterator]()
@@ -33,7 +39,12 @@ export class FolderSearch {
   }
 
   /** A pattern without wildcards is a lookup, not a listing. */
-  static async start(options: { handle: FileHandle; parent: () => Promise<FileInfo>; pattern: string; shown: Shown | undefined }): Promise<FolderSearch> {
+  static async start(options: {
+    handle: FileHandle
+    parent: () => Promise<FileInfo>
+    pattern: string
+    shown: Shown | undefined
+  }): Promise<FolderSearch> {
     const { handle, pattern } = options
     const compiled = compilePattern(pattern)
     const { literal } = compiled

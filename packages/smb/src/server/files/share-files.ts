@@ -19,6 +19,8 @@ export interface ShareFilesOptions {
   readonly writeThrough: boolean
   /** Shows users only what they may read. */
   readonly accessBasedEnumeration: boolean
+  /** Writes show in the write time later (delayed-write-times.ts). */
+  readonly delayedWriteTimes: boolean
 }
 
 const mostInherited = 256

@@ -37,16 +37,32 @@ test('names of CREATE become paths and streams (MS-FSCC 2.1.5)', () => {
   for (const [name, expected] of cases) assert.deepEqual(parseCreateName(name), expected, JSON.stringify(name))
 })
 
+test('a slash separates components as a backslash does', () => {
+  const parsed = parseCreateName('a/b\\c:s')
+  assert.ok(parsed.status === NtStatus.SUCCESS)
+  assert.deepEqual([parsed.path, parsed.stream], ['a/b/c', 's'])
+})
+
+test('`..` takes away the component before it', () => {
+  for (const [name, path] of [
+    ['a\\..', ''],
+    ['a\\b\\..', 'a'],
+    ['a\\b\\..\\..\\c', 'c'],
+  ] as const) {
+    const parsed = parseCreateName(name)
+    assert.ok(parsed.status === NtStatus.SUCCESS)
+    assert.equal(parsed.path, path)
+  }
+})
+
 test('names that are none: OBJECT_NAME_INVALID, with a leading backslash INVALID_PARAMETER (MS-SMB2 3.3.5.9)', () => {
   for (const name of ['\\', '\\a', '\\\\server\\share']) assert.equal(parseCreateName(name).status, NtStatus.INVALID_PARAMETER)
+  for (const name of ['..', '..\\a', '../a', 'a\\..\\..\\b']) assert.equal(parseCreateName(name).status, NtStatus.OBJECT_PATH_SYNTAX_BAD)
   const wrong = [
     'a\\\\b',
     'a\\\\',
     '.',
-    '..',
-    'a\\..\\b',
-    '..\\a',
-    'a/b',
+    'a\\.\\b',
     'a*',
     'a?',
     'a"',

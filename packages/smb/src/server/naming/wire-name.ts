@@ -22,12 +22,13 @@ export interface ParsedName {
   readonly mustBeFolder: boolean
 }
 
-/** Why a name is none: STATUS_INVALID_PARAMETER or STATUS_OBJECT_NAME_INVALID. */
+/** Why a name is none: STATUS_INVALID_PARAMETER, STATUS_OBJECT_NAME_INVALID or, for one that goes above the share, STATUS_OBJECT_PATH_SYNTAX_BAD. */
 export interface RefusedName {
-  readonly status: typeof NtStatus.INVALID_PARAMETER | typeof NtStatus.OBJECT_NAME_INVALID
+  readonly status: typeof NtStatus.INVALID_PARAMETER | typeof NtStatus.OBJECT_NAME_INVALID | typeof NtStatus.OBJECT_PATH_SYNTAX_BAD
 }
 
 const invalid: RefusedName = Object.freeze({ status: NtStatus.OBJECT_NAME_INVALID })
+const syntaxBad: RefusedName = Object.freeze({ status: NtStatus.OBJECT_PATH_SYNTAX_BAD })
 const invalidParameter: RefusedName = Object.freeze({ status: NtStatus.INVALID_PARAMETER })
 
 /** A component has at most 255 code units (MS-FSCC 2.1.5.2), a stream's name as well (2.1.5.3). */
@@ -83,11 +84,22 @@ export function parseRenameTarget(name: string): ParsedName | RefusedName {
   return parse(name.charCodeAt(0) === 0x5c ? name.slice(1) : name)
 }
 
+/** Carries `..` out, as servers do; false where that would lead out of the share. */
+function goUp(components: string[]): boolean {
+  for (let up = components.indexOf('..'); up >= 0; up = components.indexOf('..')) {
+    if (up === 0) return false
+    components.splice(up - 1, 2)
+  }
+  return true
+}
+
 function parse(name: string): ParsedName | RefusedName {
   if (name === '') return { status: NtStatus.SUCCESS, path: '', stream: '', streamType: undefined, mustBeFolder: false }
   if (name.length > maxPathUnits) return invalid
-  const endsInSeparator = name.charCodeAt(name.length - 1) === 0x5c
-  const components = (endsInSeparator ? name.slice(0, -1) : name).split('\\')
+  // Slashes separate as well: nothing can have one in its name, and some clients send what their users typed.
+  const path = name.includes('/') ? name.replaceAll('/', '\\') : name
+  const endsInSeparator = path.charCodeAt(path.length - 1) === 0x5c
+  const components = (endsInSeparator ? path.slice(0, -1) : path).split('\\')
   const last = components.length - 1
   let streamPart: StreamPart | undefined
   const colon = components[last].indexOf(':')
@@ -98,6 +110,7 @@ function parse(name: string): ParsedName | RefusedName {
     // `:stream` alone is a stream of the root.
     if (components[last] === '' && last === 0) components.pop()
   }
+  if (!goUp(components)) return syntaxBad
   if (!components.every(isComponentName)) return invalid
   return {
     status: NtStatus.SUCCESS,

@@ -13,7 +13,7 @@ export const attemptRename = (state: PartitionState, open: Open, target: RenameT
   if (open.closed) return refuse('FILE_CLOSED')
   const { stream } = open
   if (target.stream !== undefined) return attemptStreamRename(state, open, target.stream)
-  if (targetFolderRefuses(state, target.path)) return refuse('SHARING_VIOLATION')
+  if (targetFolderRefuses(state, target.path, open.clientGuid)) return refuse('SHARING_VIOLATION')
   const blockers: Caching[] = []
   if (target.link !== true) {
     if (stream.file.isFolder) {
@@ -40,11 +40,17 @@ const attemptStreamRename = (state: PartitionState, open: Open, name: string): A
   return refuse(there === undefined || there === open.stream ? 'SUCCESS' : 'ACCESS_DENIED')
 }
 
-const targetFolderRefuses = (state: PartitionState, path: string): boolean => {
+/**
+ * The target's folder must not be open for deletion. Only the client's own opens count: with those of others, a file manager that keeps a
+ * folder open somewhere would refuse every rename in it.
+ */
+const targetFolderRefuses = (state: PartitionState, path: string, clientGuid: string): boolean => {
   const parent = parentOf(path)
   if (parent === undefined) return false
   for (const folder of state.filesAt(foldPath(parent))) {
-    for (const open of folder.streams.get('')?.opens ?? []) if (sharesConflict(open, targetFolderMode)) return true
+    for (const open of folder.streams.get('')?.opens ?? []) {
+      if (open.clientGuid === clientGuid && sharesConflict(open, targetFolderMode)) return true
+    }
   }
   return false
 }

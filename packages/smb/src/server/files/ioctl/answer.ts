@@ -54,4 +54,3 @@ export function safe(value: bigint): number {
   if (value > maxOffset) throw new StatusError(NtStatus.INVALID_PARAMETER)
   return Number(value)
 }
-

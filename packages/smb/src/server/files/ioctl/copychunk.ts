@@ -38,23 +38,37 @@ export const copyChunks: FileIoctl = async (request, target, asked) => {
   const total = copy.chunks.reduce((sum, chunk) => sum + chunk.length, 0)
   if (total > limits.totalBytes || copy.chunks.some(chunk => chunk.length > limits.chunkBytes || chunk.length === 0)) return limitsExceeded()
   const { sizeBytes } = await source.handle.info()
-  let written = 0
-  for (const chunk of copy.chunks) {
-    const piece = { from: safe(chunk.sourceOffset), to: safe(chunk.targetOffset), length: chunk.length }
-    if (piece.from + piece.length > sizeBytes) throw new StatusError(NtStatus.INVALID_VIEW_SIZE)
-    await copyPiece(source, target, piece)
-    written += piece.length
+  const done = { chunksWritten: 0, chunkBytesWritten: 0, totalBytesWritten: 0 }
+  let status: number = NtStatus.SUCCESS
+  try {
+    for (const chunk of copy.chunks) {
+      const piece = { from: safe(chunk.sourceOffset), to: safe(chunk.targetOffset), length: chunk.length }
+      if (piece.from + piece.length > sizeBytes) throw new StatusError(NtStatus.INVALID_VIEW_SIZE)
+      await copyPiece(source, target, piece)
+      done.chunksWritten++
+      done.totalBytesWritten += piece.length
+    }
+  } catch (error) {
+    // What was copied before is told with the failure (3.3.5.15.6).
+    if (!(error instanceof StatusError)) throw error
+    status = error.status
   }
-  await restoreFrozen(target)
-  publishModification(target, notifyFilters.size | notifyFilters.lastWrite)
-  return { output: SrvCopychunkResponse.toBytes({ chunksWritten: copy.chunks.length, chunkBytesWritten: 0, totalBytesWritten: written }) }
+  if (done.chunksWritten > 0) {
+    await restoreFrozen(target)
+    publishModification(target, notifyFilters.size | notifyFilters.lastWrite)
+  }
+  return { status, output: SrvCopychunkResponse.toBytes(done) }
 }
 
 /** A request above the limits is told what they are (3.3.5.15.6.2). */
 function limitsExceeded(): IoctlAnswer {
   return {
     status: NtStatus.INVALID_PARAMETER,
-    output: SrvCopychunkResponse.toBytes({ chunksWritten: limits.chunks, chunkBytesWritten: limits.chunkBytes, totalBytesWritten: limits.totalBytes }),
+    output: SrvCopychunkResponse.toBytes({
+      chunksWritten: limits.chunks,
+      chunkBytesWritten: limits.chunkBytes,
+      totalBytesWritten: limits.totalBytes,
+    }),
   }
 }
 

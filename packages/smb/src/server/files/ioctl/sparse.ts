@@ -26,7 +26,7 @@ function needFile(open: FileOpen): void {
 }
 
 export const setSparse: FileIoctl = async (_request, open, asked) => {
-  needAccess(open, access.writeData | access.appendData | access.writeAttributes | access.writeEa)
+  needAccess(open, access.writeData | access.appendData | access.writeAttributes)
   needFile(open)
   needWritable(open)
   // No input means "sparse" (MS-FSCC 2.3.69).
@@ -48,7 +48,7 @@ async function fillHoles(open: FileOpen): Promise<void> {
 }
 
 export const setZeroData: FileIoctl = async (_request, open, asked) => {
-  needAccess(open, access.writeData | access.appendData)
+  needAccess(open, access.writeData)
   needFile(open)
   needWritable(open)
   const { fileOffset, beyondFinalZero } = FileZeroDataInformation.decode(needInput(asked, FileZeroDataInformation.fixedSize))

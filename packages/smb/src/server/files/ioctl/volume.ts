@@ -31,7 +31,9 @@ export const getObjectId: FileIoctl = async (_request, open, asked) => {
   needOutput(asked, FileObjectId.fixedSize)
   const { id, volumeId } = await open.handle.info()
   const volume = guidOf(volumeId, 0n)
-  return { output: FileObjectId.toBytes({ objectId: guidOf(id, volumeId), birthVolumeId: volume, birthObjectId: guidOf(id, volumeId), domainId: noGuid }) }
+  return {
+    output: FileObjectId.toBytes({ objectId: guidOf(id, volumeId), birthVolumeId: volume, birthObjectId: guidOf(id, volumeId), domainId: noGuid }),
+  }
 }
 
 function guidOf(low: bigint, high: bigint): string {
