@@ -46,7 +46,7 @@ const entryJson = ({ kind, sizeBytes, writtenAt }: RemoteEntry, path: string) =>
 export async function list(context: CommandContext, text: string, options: ListOptions): Promise<void> {
   const url = parseRemoteUrl(text)
   await using sessions = new RemoteSessions(context, options)
-  if (url.share === '') return listShares(context, await sessions.server(url), options)
+  if (url.share === '') return await listShares(context, await sessions.server(url), options)
   const files = await sessions.files(url)
   const entry = await mustStat(files, url)
   const show = (found: RemoteEntry, path: string) =>
