@@ -73,7 +73,7 @@ const codeOfStatus = {
  *
  * Beside the codes of an answer: `CONNECTION_FAILED` (no TCP connection), `CONNECTION_LOST` (with all that was under way), `CLOSED` (by
  * ourselves), `TIMEOUT`, `NEGOTIATION_FAILED` (no dialect, or an answer that breaks the rules), `NEGOTIATION_TAMPERED` (MS-SMB2 3.2.5.5),
- * `SIGNATURE_INVALID`, `GUEST_REFUSED`, `ENCRYPTION_NOT_SUPPORTED`, `CREDITS_EXHAUSTED`, `MALFORMED` (the server sent nonsense), `EIO` (any other status).
+ * `SIGNATURE_INVALID`, `GUEST_REFUSED`, `ENCRYPTION_NOT_SUPPORTED`, `CREDITS_EXHAUSTED`, `EFBIG` (too large to be held in memory), `MALFORMED` (the server sent nonsense), `EIO` (any other status).
  */
 export type SmbErrorCode =
   | (typeof codeOfStatus)[keyof typeof codeOfStatus]
@@ -87,6 +87,7 @@ export type SmbErrorCode =
   | 'GUEST_REFUSED'
   | 'ENCRYPTION_NOT_SUPPORTED'
   | 'CREDITS_EXHAUSTED'
+  | 'EFBIG'
   | 'MALFORMED'
   | 'EIO'
 

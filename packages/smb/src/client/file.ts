@@ -248,8 +248,9 @@ export class SmbFile implements OpenFile, AsyncDisposable {
     }
   }
 
+  /** Closes, and never rejects: what went wrong with the content was told by the call that wrote it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
+    await this.close().catch(() => undefined)
   }
 
   async #setInfo(fileInfoClass: number, buffer: Buffer, options?: CallOptions): Promise<void> {

@@ -62,6 +62,8 @@ export type WriteSource = Uint8Array | string | AsyncIterable<Uint8Array> | Iter
 
 const { nonDirectoryFile, directoryFile } = CreateOptions
 const statBytes = 4096
+/** As fs.readFile of Node. */
+const readFileBytesMax = 2 * 1024 ** 3
 /** A file that is no larger needs no second READ. */
 const firstReadBytes = 65_536
 
@@ -101,9 +103,10 @@ export class SmbShare implements AsyncDisposable {
     return new SmbFile(this.tree, { name, response, desiredAccess })
   }
 
-  /** All of a file. */
+  /** All of a file of at most 2 GiB. Rejects with `EFBIG` for a larger one: that is for `open` and `chunks`. */
   async readFile(path: string, options: TransferOptions = {}): Promise<Buffer> {
     await using file = await this.open(path, { signal: options.signal })
+    if (file.sizeBytes > readFileBytesMax) throw new SmbError('EFBIG', `'${path}' has ${file.sizeBytes} bytes`, { path })
     let content: Buffer = Buffer.allocUnsafe(Math.max(file.sizeBytes, firstReadBytes))
     let lengthBytes = 0
     for (;;) {
@@ -111,6 +114,7 @@ export class SmbShare implements AsyncDisposable {
       lengthBytes += count
       if (lengthBytes < content.length || lengthBytes === file.sizeBytes) return content.subarray(0, lengthBytes)
       // It grew meanwhile, or says nothing of its size.
+      if (lengthBytes >= readFileBytesMax) throw new SmbError('EFBIG', `'${path}' has more than ${readFileBytesMax} bytes`, { path })
       content = Buffer.concat([content], content.length * 2)
     }
   }
