@@ -60,7 +60,7 @@ export interface InfoChange {
   readonly createdAt?: FileTime
   readonly accessedAt?: FileTime
   readonly writtenAt?: FileTime
-  /** A filesystem whose system keeps this time by itself ignores it. */
+  /** Counts until the next change. A filesystem whose system keeps this time by itself may ignore it. */
   readonly changedAt?: FileTime
 }
 

@@ -98,6 +98,16 @@ export const metadataChecks: readonly Check[] = [
     await handle.setInfo({ attributes: attribute.hidden })
     assert.ok((await handle.info()).changedAt > before)
   }),
+  check('a change time that is set counts until the next change', async s => {
+    const handle = await s.create('f')
+    await handle.setInfo({ changedAt: moment, writtenAt: moment })
+    assert.deepEqual([(await handle.info()).changedAt, (await s.info('f')).changedAt], [moment, moment])
+    // Changes at the same time can't be told apart.
+    await new Promise(resolve => setTimeout(resolve, 150))
+    assert.equal((await handle.info()).changedAt, moment)
+    await handle.write(Buffer.from('x'), 0)
+    assert.notEqual((await handle.info()).changedAt, moment)
+  }),
   check('ids are unique, and the same in stat, info and entries', async s => {
     const a = await s.create('a')
     const b = await s.create('b')

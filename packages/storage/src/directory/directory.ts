@@ -44,7 +44,7 @@ import { upcase } from '../upcase.ts'
 import { fsError, must, openSpecial } from './errors.ts'
 import { writeExtendedAttributes } from './extended-attributes.ts'
 import { DirectoryHandle, type HandleParts } from './handle.ts'
-import { infoOf, readStored, writeStored, xattr, type XattrTarget } from './metadata.ts'
+import { infoOf, nothingStored, readStored, writeStored, xattr, type XattrTarget } from './metadata.ts'
 import { diskPath, encodeText } from './names.ts'
 import { directoryDefaults, type DirectoryOptions } from './options.ts'
 import { hiddenName, isHidden, Root } from './root.ts'
@@ -238,7 +238,7 @@ export class DirectoryFileSystem implements FileSystem {
   #initialise(fd: number, options: CreateOptions): void {
     const base: XattrTarget = { fd, pathOnly: false }
     const attributes = options.attributes & storableAttributes
-    if (attributes !== (options.folder ? 0 : fileAttribute.archive)) writeStored(base, options.folder, { attributes, createdAt: undefined })
+    if (attributes !== (options.folder ? 0 : fileAttribute.archive)) writeStored(base, options.folder, { ...nothingStored, attributes })
     if (options.extendedAttributes !== undefined) writeExtendedAttributes(base, options.extendedAttributes)
     if (options.security !== undefined) {
       must(statFd(fd, stat), 'statx')

@@ -3,7 +3,7 @@ import { FsError, type FolderEntry } from '../filesystem.ts'
 import { joinPath } from '../paths.ts'
 import { must } from './errors.ts'
 import type { DirectoryHandle } from './handle.ts'
-import { infoOf, readStored, readStoredAt } from './metadata.ts'
+import { infoOf, nothingStored, readStored, readStoredAt } from './metadata.ts'
 import { decodeName, diskPath } from './names.ts'
 import { hiddenName, isHidden } from './root.ts'
 
@@ -72,7 +72,7 @@ const entryOf = (handle: DirectoryHandle, name: string): FolderEntry | undefined
   if (!stat.isSymlink) return infoOf(root, stat, name, readStoredAt(fd, onDisk))
   // A link shows what it points to, if that is there and beneath the root; else itself, so that it can be removed.
   const target = root.open(joinPath(handle.path, name), O_PATH)
-  if (target < 0) return infoOf(root, stat, name, { attributes: undefined, createdAt: undefined, eaSizeBytes: 0 })
+  if (target < 0) return infoOf(root, stat, name, nothingStored)
   try {
     if (statFd(target, stat) < 0) return undefined
     return infoOf(root, stat, name, readStored({ fd: target, pathOnly: true }))

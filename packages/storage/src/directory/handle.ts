@@ -31,7 +31,7 @@ import { entryNames, listEntries } from './entries.ts'
 import { fsError, must } from './errors.ts'
 import { readExtendedAttributes, writeExtendedAttributes } from './extended-attributes.ts'
 import * as io from './io.ts'
-import { allocationOf, getWholeXattr, infoOf, readStored, writeStored, xattr, type XattrTarget } from './metadata.ts'
+import { allocationOf, changedNow, getWholeXattr, infoOf, readStored, writeStored, xattr, type XattrTarget } from './metadata.ts'
 import * as naming from './naming.ts'
 import type { Root } from './root.ts'
 import type { StreamStore } from './streams.ts'
@@ -222,17 +222,19 @@ export class DirectoryHandle implements FileHandle {
     this.root.assertWritable()
     const { base } = this
     return this.#own(() => {
-      if (change.attributes !== undefined || change.createdAt !== undefined) {
-        const stored = readStored(base)
-        writeStored(base, this.baseIsFolder, {
-          attributes: change.attributes ?? stored.attributes,
-          createdAt: change.createdAt ?? stored.createdAt,
-        })
-      }
       if (change.accessedAt !== undefined || change.writtenAt !== undefined) {
         const accessed = change.accessedAt === undefined ? undefined : unixTimeOf(change.accessedAt)
         const written = change.writtenAt === undefined ? undefined : unixTimeOf(change.writtenAt)
         must(setTimes(base.fd, accessed, written), 'utimensat')
+      }
+      // Last, as it is the change that a change time has to outlive.
+      if (change.attributes !== undefined || change.createdAt !== undefined || change.changedAt !== undefined) {
+        const stored = readStored(base)
+        writeStored(base, this.baseIsFolder, {
+          attributes: change.attributes ?? stored.attributes,
+          createdAt: change.createdAt ?? stored.createdAt,
+          changed: change.changedAt === undefined ? undefined : changedNow(change.changedAt),
+        })
       }
     })
   }

@@ -2,7 +2,8 @@
  * Metadata that Linux has no place for, in extended attributes:
  * `user.holdfast.dos` has DOS attributes and creation time where they are not what they would be without it (a file's
  * default is ARCHIVE, as for one just made; the creation time is statx's). 16 bytes, little-endian: version 1, flags (1: attributes,
- * 2: creation time), 2 reserved, attributes (4), FILETIME (8).
+ * 2: creation time, 4: change time), 2 reserved, attributes (4), FILETIME (8). A change time that a client has set takes 16 more: the
+ * FILETIME it set, and until which change of the inode that counts: the kernel's own change time can't be set, and tells of later changes.
  */
 import {
   cString,
@@ -21,25 +22,40 @@ import {
 } from '@holdfast/posix'
 import { extendedAttributesSize, fileAttribute, reparseTagSymlink, shownAttributes, storableAttributes } from '../attributes.ts'
 import type { FileInfo, FileTime } from '../filesystem.ts'
-import { fileTimeOf } from '../time.ts'
+import { fileTimeOf, fileTimeOfMs } from '../time.ts'
 import { must } from './errors.ts'
 import type { Root } from './root.ts'
 
 const dosName = cString('user.holdfast.dos')
-const dosBytes = Buffer.alloc(16)
+const plainBytes = 16
+const withChangedBytes = 32
+const dosBytes = Buffer.alloc(withChangedBytes)
 const dosVersion = 1
 const hasAttributes = 1
 const hasCreatedAt = 2
+const hasChangedAt = 4
+/** How long after a change time was decided on the kernel may note that it was stored, in 100 ns. */
+const changedMargin = 1_000_000n
 const allocationUnit = 4096
 
 /** What is stored beside the file; undefined: the default. */
 export interface StoredMetadata {
   readonly attributes: number | undefined
   readonly createdAt: FileTime | undefined
+  readonly changed: ChangedTime | undefined
   readonly eaSizeBytes: number
 }
 
-const nothingStored: StoredMetadata = { attributes: undefined, createdAt: undefined, eaSizeBytes: 0 }
+/** A change time set by a client; it counts while the kernel's is not after `until`. */
+export interface ChangedTime {
+  readonly at: FileTime
+  readonly until: FileTime
+}
+
+/** A change time to be stored now. */
+export const changedNow = (at: FileTime): ChangedTime => ({ at, until: fileTimeOfMs(Date.now()) + changedMargin })
+
+export const nothingStored: StoredMetadata = { attributes: undefined, createdAt: undefined, changed: undefined, eaSizeBytes: 0 }
 
 /** A descriptor and whether it was opened with O_PATH. */
 export interface XattrTarget {
@@ -89,11 +105,15 @@ export const clientAttributes = (listing: Buffer): string[] =>
     .filter(name => name.startsWith('user.') && !internal.test(name))
 
 const parseDos = (length: number, eaSizeBytes: number): StoredMetadata => {
-  if (length < 16 || dosBytes[0] !== dosVersion) return eaSizeBytes === 0 ? nothingStored : { ...nothingStored, eaSizeBytes }
+  if (length < plainBytes || dosBytes[0] !== dosVersion) return eaSizeBytes === 0 ? nothingStored : { ...nothingStored, eaSizeBytes }
   const flags = dosBytes[1]!
   return {
     attributes: (flags & hasAttributes) !== 0 ? dosBytes.readUInt32LE(4) & storableAttributes : undefined,
     createdAt: (flags & hasCreatedAt) !== 0 ? dosBytes.readBigUInt64LE(8) : undefined,
+    changed:
+      (flags & hasChangedAt) !== 0 && length === withChangedBytes
+        ? { at: dosBytes.readBigUInt64LE(16), until: dosBytes.readBigUInt64LE(24) }
+        : undefined,
     eaSizeBytes,
   }
 }
@@ -121,20 +141,24 @@ export const listClientAttributes = (target: XattrTarget): string[] => {
   return listed <= 0 ? [] : clientAttributes(listBytes.subarray(0, listed))
 }
 
-/** Stores attributes and creation time, or removes the record where both are the default. */
-export const writeStored = (target: XattrTarget, isFolder: boolean, stored: Pick<StoredMetadata, 'attributes' | 'createdAt'>): void => {
+/** Stores attributes, creation and change time, or removes the record where all are the default. */
+export const writeStored = (target: XattrTarget, isFolder: boolean, stored: Omit<StoredMetadata, 'eaSizeBytes'>): void => {
   const attributes = stored.attributes === (isFolder ? 0 : fileAttribute.archive) ? undefined : stored.attributes
-  if (attributes === undefined && stored.createdAt === undefined) {
+  const { createdAt, changed } = stored
+  if (attributes === undefined && createdAt === undefined && changed === undefined) {
     const result = xattr.remove(target, dosName)
     if (result < 0 && !isAbsent(result)) must(result, 'removexattr')
     return
   }
   dosBytes.fill(0)
   dosBytes[0] = dosVersion
-  dosBytes[1] = (attributes === undefined ? 0 : hasAttributes) | (stored.createdAt === undefined ? 0 : hasCreatedAt)
+  dosBytes[1] =
+    (attributes === undefined ? 0 : hasAttributes) | (createdAt === undefined ? 0 : hasCreatedAt) | (changed === undefined ? 0 : hasChangedAt)
   dosBytes.writeUInt32LE(attributes ?? 0, 4)
-  dosBytes.writeBigUInt64LE(stored.createdAt ?? 0n, 8)
-  const result = xattr.set(target, dosName, dosBytes)
+  dosBytes.writeBigUInt64LE(createdAt ?? 0n, 8)
+  dosBytes.writeBigUInt64LE(changed?.at ?? 0n, 16)
+  dosBytes.writeBigUInt64LE(changed?.until ?? 0n, 24)
+  const result = xattr.set(target, dosName, changed === undefined ? dosBytes.subarray(0, plainBytes) : dosBytes)
   // A filesystem without user attributes keeps none; that is not the client's fault.
   if (result < 0 && result !== -errno.EOPNOTSUPP) must(result, 'setxattr')
 }
@@ -160,7 +184,8 @@ export const infoOf = (root: Root, stat: StatBuffer, name: string, stored: Store
   let attributes = stored.attributes ?? (isFolder ? 0 : fileAttribute.archive)
   if (stored.attributes === undefined && root.options.hideDotFiles && name.startsWith('.')) attributes |= fileAttribute.hidden
   const isLink = kind === 'symlink'
-  const changedAt = fileTimeOf(stat.seconds(statTime.changed), stat.nanoseconds(statTime.changed))
+  const inodeChangedAt = fileTimeOf(stat.seconds(statTime.changed), stat.nanoseconds(statTime.changed))
+  const changedAt = stored.changed !== undefined && inodeChangedAt <= stored.changed.until ? stored.changed.at : inodeChangedAt
   const writtenAt = fileTimeOf(stat.seconds(statTime.modified), stat.nanoseconds(statTime.modified))
   const born = stat.hasCreatedTime ? fileTimeOf(stat.seconds(statTime.created), stat.nanoseconds(statTime.created)) : writtenAt
   return {

@@ -6,6 +6,7 @@ import { CloseFlags } from '../../messages/constants.ts'
 import { FlushResponse } from '../../messages/flush.ts'
 import { headerSize } from '../../messages/header.ts'
 import type { CommandHandler } from '../core/handler-api.ts'
+import { settleAtClose, shownInfo } from './delayed-write-time.ts'
 import { fileOpen, isPromise, needAccess } from './opened.ts'
 import { PipeOpen } from './pipe-open.ts'
 import { wireAttributes } from '../../messages/fscc-directory.ts'
@@ -26,10 +27,11 @@ export const close: CommandHandler = async request => {
     return replyClosed(request, undefined)
   }
   const file = fileOpen(request)
+  if (file.delayed !== undefined) await settleAtClose(file)
   const { flags } = CloseRequest.decode(request.message, headerSize)
   let info: FileInfo | undefined
   if ((flags & CloseFlags.postqueryAttrib) !== 0) {
-    const found = file.handle.info()
+    const found = shownInfo(file)
     info = isPromise(found) ? await found : found
   }
   request.session.opens.remove(file)
@@ -61,6 +63,7 @@ export const flush: CommandHandler = async request => {
     const file = fileOpen(request)
     needAccess(file, file.isFolder ? access.addFile | access.addSubdirectory : access.writeData | access.appendData)
     await file.handle.flush()
+    file.delayed?.settle()
   }
   const body = request.reserve(FlushResponse.fixedSize)
   FlushResponse.encode({}, body)

@@ -2,6 +2,7 @@
 import type { FileHandle, FileTime } from '@holdfast/storage'
 import type { OpenCloseReason, ServerOpen, TreeContext } from '../core/handler-api.ts'
 import type { DeleteOrder, OpenGrant } from '../opens/index.ts'
+import { DelayedWriteTime } from './delayed-write-time.ts'
 import { publishRemoval } from './notices.ts'
 import type { FolderSearch } from './search.ts'
 import type { ShareFiles } from './share-files.ts'
@@ -44,6 +45,8 @@ export class FileOpen implements ServerOpen {
   mode = 0
   search: FolderSearch | undefined
   frozen: FrozenTimes | undefined
+  /** On a share with delayed write times. */
+  readonly delayed: DelayedWriteTime | undefined
   /** Set by the first resume key request (2.2.32.3). */
   hasResumeKey = false
   /** Where the next query of extended attributes goes on. */
@@ -62,6 +65,7 @@ export class FileOpen implements ServerOpen {
     this.access = options.access
     this.createOptions = options.createOptions
     this.mode = options.createOptions & modeOptions
+    this.delayed = options.files.options.delayedWriteTimes && !options.isFolder ? new DelayedWriteTime(options.files.now) : undefined
     this.files.byId.set(this.persistentId, this)
   }
 

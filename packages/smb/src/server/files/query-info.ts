@@ -18,6 +18,7 @@ import { accessToQuerySecurity, selectSecurity } from '../access/index.ts'
 import { StatusError } from '../core/handler-api.ts'
 import type { CommandHandler, Outcome, RequestContext } from '../core/handler-api.ts'
 import { shortNameOf } from '../naming/index.ts'
+import { shownInfo } from './delayed-write-time.ts'
 import type { FileOpen } from './file-open.ts'
 import { splitPath } from './notices.ts'
 import { fileOpen } from './opened.ts'
@@ -67,7 +68,7 @@ async function queryFile(request: RequestContext, open: FileOpen, asked: QueryIn
   const eas = row.needs.includes('extended-attributes') ? await askedEas(open, asked) : undefined
   const { path } = open
   const source: FileQuery = {
-    info: await open.handle.info(),
+    info: await shownInfo(open),
     path: wirePath(path, open.stream),
     shortName: shortNameOf(splitPath(path).name),
     grantedAccess: open.access,

@@ -112,6 +112,8 @@ async function setBasic(_request: RequestContext, open: FileOpen, buffer: Buffer
   if (isDirectory && !open.isFolder) throw new StatusError(NtStatus.INVALID_PARAMETER)
   if (open.isFolder && (asked.attributes & FileAttribute.temporary) !== 0) throw new StatusError(NtStatus.INVALID_PARAMETER)
   const times = await takeSpecialTimes(open, asked)
+  // Even when nothing is set (MS-FSA 2.1.5.14.2).
+  open.delayed?.settle()
   let filter = 0
   if (times.createdAt !== undefined) filter |= notifyFilters.creation
   if (times.accessedAt !== undefined) filter |= notifyFilters.lastAccess
@@ -193,6 +195,7 @@ async function setAllocation(_request: RequestContext, open: FileOpen, buffer: B
   const { allocationBytes } = AllocationInformation.decode(buffer)
   open.files.opens.contend(open.grant, 'setAllocation')
   await open.handle.setAllocation(sizeOf(allocationBytes))
+  open.delayed?.settle()
   await restoreFrozen(open)
   publishModification(open, notifyFilters.size)
 }
@@ -203,6 +206,7 @@ async function setEndOfFile(_request: RequestContext, open: FileOpen, buffer: Bu
   const { sizeBytes } = EndOfFileInformation.decode(buffer)
   open.files.opens.contend(open.grant, 'setEof')
   await open.handle.setSize(sizeOf(sizeBytes))
+  open.delayed?.settle()
   await restoreFrozen(open)
   publishModification(open, notifyFilters.size)
 }

@@ -1,5 +1,6 @@
 /** What a share's file commands need on one worker; the core keeps it as `ShareContext.extension`. */
-import type { FileSystem } from '@holdfast/storage'
+import { fileTimeOfMs } from '@holdfast/storage'
+import type { FileSystem, FileTime } from '@holdfast/storage'
 import { decodeSecurityDescriptor, encodeSecurityDescriptor } from '../../messages/security-descriptor.ts'
 import type { SecurityDescriptor } from '../../messages/security-descriptor.ts'
 import { createDescriptor, createToken, defaultRootDescriptor, DescriptorCache } from '../access/index.ts'
@@ -21,14 +22,23 @@ export interface ShareFilesOptions {
   readonly accessBasedEnumeration: boolean
   /** Writes show in the write time later (delayed-write-times.ts). */
   readonly delayedWriteTimes: boolean
+  /** Milliseconds on a monotonic clock; the process's by default. */
+  readonly now?: () => number
+  /** The time of day as a FILETIME. */
+  readonly wallClock?: () => FileTime
 }
 
 const mostInherited = 256
+
+/** The system's clock has milliseconds; something done now is not to seem earlier than its request. */
+const endOfMillisecond = (): FileTime => fileTimeOfMs(Date.now()) + 9_999n
 
 export class ShareFiles {
   readonly fileSystem: FileSystem
   readonly opens: Opens
   readonly options: ShareFilesOptions
+  readonly now: () => number
+  readonly wallClock: () => FileTime
   /** This worker's opens of the share, by persistent id. */
   readonly byId = new Map<bigint, FileOpen>()
   readonly #descriptors = new DescriptorCache()
@@ -39,6 +49,8 @@ export class ShareFiles {
 
   constructor(options: ShareFilesOptions) {
     this.options = options
+    this.now = options.now ?? (() => performance.now())
+    this.wallClock = options.wallClock ?? endOfMillisecond
     this.fileSystem = options.fileSystem
     this.opens = options.opens
     this.#rootDescriptor = defaultRootDescriptor({ owner: options.owner, group: options.group })

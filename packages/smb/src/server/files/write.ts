@@ -52,9 +52,15 @@ async function appendData(request: RequestContext, open: FileOpen, data: Buffer)
 
 function writeData(request: RequestContext, open: FileOpen, piece: Piece): Outcome | Promise<Outcome> {
   open.files.opens.contend(open.grant, 'write')
+  if (open.delayed !== undefined) return writeDelayed(request, open, piece)
   const done = open.handle.write(piece.data, piece.offset)
   if (!isPromise(done) && !piece.through && open.frozen === undefined) return written(request, open, piece)
   return finishSlowly(request, open, piece, done)
+}
+
+async function writeDelayed(request: RequestContext, open: FileOpen, piece: Piece): Promise<Outcome> {
+  await open.delayed!.beforeWrite(() => open.handle.info())
+  return finishSlowly(request, open, piece, open.handle.write(piece.data, piece.offset))
 }
 
 async function finishSlowly(request: RequestContext, open: FileOpen, piece: Piece, done: void | Promise<void>): Promise<Outcome> {
