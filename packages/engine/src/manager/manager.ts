@@ -3,7 +3,7 @@ import type { AddressInfo, Server } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { MessageChannel } from 'node:worker_threads'
 import { Arena } from '../shared/arena.ts'
-import { CloseReason, defaultLimits, managerWantsWake, Slot, slotAt, ToManager, ToWorker } from '../shared/layout.ts'
+import { clientSwitches, CloseReason, defaultLimits, managerWantsWake, Slot, slotAt, ToManager, ToWorker } from '../shared/layout.ts'
 import type { EngineLimits, ManagerMail, WorkerMail } from '../shared/layout.ts'
 import { WorkerRuntime } from '../worker/runtime.ts'
 import type { ProtocolTable } from '../worker/runtime.ts'
@@ -67,6 +67,15 @@ export class ConnectionManager implements AsyncDisposable {
   readonly #clientEvents: ClientEvents
   /** Starts in a row that did not succeed, by worker. */
   readonly #failedStarts: number[] = []
+  #lastClient: Client | undefined
+  readonly #toRing = new Set<WorkerHandle>()
+  readonly #ringAll = (): void => {
+    for (const worker of this.#toRing) {
+      this.#drain(worker)
+      worker.bell()
+    }
+    this.#toRing.clear()
+  }
   #incarnations = 0
   #closeInThread: (() => Promise<void>) | undefined
   #closing = false
@@ -392,6 +401,11 @@ export class ConnectionManager implements AsyncDisposable {
 
   #onMessage(client: Client, offset: number, length: number): void {
     const message = this.#messages.add({ connection: client.id, offset, length })
+    const isAlone = client === this.#lastClient
+    if (!isAlone) {
+      this.#lastClient = client
+      Atomics.add(this.#table, clientSwitches, 1)
+    }
     if (client.worker === undefined) {
       const chosen = this.#chooseWorker()
       if (chosen === undefined) {
@@ -403,9 +417,17 @@ export class ConnectionManager implements AsyncDisposable {
     client.inboundBytes += length
     this.#send(client, message, ToWorker.message)
     const worker = client.worker!
-    this.#drain(worker)
-    worker.bell()
+    if (isAlone) {
+      this.#drain(worker)
+      worker.bell()
+    } else this.#bellSoon(worker)
     if (client.inboundBytes > this.limits.inboundBytesPerConnection) this.#wait(client)
+  }
+
+  /** Rings once for all the clients that one turn of the event loop has read: workers are woken less, and find more to do. */
+  #bellSoon(worker: WorkerHandle): void {
+    if (this.#toRing.size === 0) setImmediate(this.#ringAll)
+    this.#toRing.add(worker)
   }
 
   #send(client: Client, message: number, type: number): void {

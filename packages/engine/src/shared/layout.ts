@@ -76,6 +76,8 @@ export const Slot = {
 
 /** Word 0 of the table's header: not 0 when the manager wants to be woken by every release. */
 export const managerWantsWake = 0
+/** Word 1: grows whenever a message comes from another client than the one before. */
+export const clientSwitches = 1
 export const tableHeaderWords = 16
 
 export const maxConnections = 16384

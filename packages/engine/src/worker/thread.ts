@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
-import { Control, WorkerState } from '../shared/layout.ts'
+import { clientSwitches, Control, WorkerState } from '../shared/layout.ts'
 import type { ManagerMail, WorkerStart } from '../shared/layout.ts'
 import { WorkerRuntime } from './runtime.ts'
 import type { ProtocolTable } from './runtime.ts'
@@ -9,6 +9,12 @@ import type { ProtocolTable } from './runtime.ts'
 const batch = 256
 /** How long a worker that has just been busy waits on the futex, which wakes faster than an event loop. */
 const futexWaitMs = 2
+/** A lone client that waits for each answer is served without sleeping in between: this long is its next request awaited. */
+const spinMs = 0.05
+/** Requests in a row, all of one client of the node, before its next one is awaited like that. */
+const loneRequests = 32
+/** Looks at the ring between two looks at the clock. */
+const looksPerClock = 50
 /** Resources that don't call for the event loop by themselves, or that (timers) may be late by the time of the wait. */
 const restingResources = new Set(['MessagePort', 'Immediate', 'Timeout', 'PipeWrap', 'TTYWrap'])
 
@@ -42,6 +48,8 @@ class WorkerLoop {
   readonly #onTurn: () => void
   #scheduled = false
   #lastWorkMs = 0
+  #switches = 0
+  #lone = 0
 
   constructor(runtime: WorkerRuntime) {
     this.#runtime = runtime
@@ -81,10 +89,29 @@ class WorkerLoop {
 
   #waitForWork(): boolean {
     const control = this.#control
+    if (this.#isClientAlone() && this.#spin()) return true
     Atomics.store(control, Control.state, WorkerState.waiting)
     if (!this.#runtime.hasWork) Atomics.wait(control, Control.state, WorkerState.waiting, futexWaitMs)
     Atomics.store(control, Control.state, WorkerState.running)
     return this.#runtime.hasWork
+  }
+
+  /** With several clients their requests overlap, and the processor is better left to them. */
+  #isClientAlone(): boolean {
+    const switches = Atomics.load(this.#runtime.table, clientSwitches)
+    if (switches !== this.#switches) {
+      this.#switches = switches
+      this.#lone = 0
+    }
+    return ++this.#lone > loneRequests
+  }
+
+  #spin(): boolean {
+    const end = performance.now() + spinMs
+    do {
+      for (let look = 0; look < looksPerClock; look++) if (this.#runtime.hasWork) return true
+    } while (performance.now() < end)
+    return false
   }
 
   #schedule(): void {
