@@ -11,6 +11,7 @@ const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
 const IPPROTO_TCP = 6
 const TCP_INFO = 11
+const TCP_USER_TIMEOUT = 18
 const TIOCOUTQ = 0x5411
 const SHUT_RDWR = 2
 /** struct tcp_info (linux/tcp.h): tcpi_bytes_acked is the u64 at byte 120. */
@@ -23,6 +24,7 @@ interface SocketCalls {
   close(fd: number): number
   shutdown(fd: number, how: number): number
   getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array): number
+  setsockopt(fd: number, level: number, name: number, value: Uint8Array, lengthBytes: number): number
   ioctl(fd: number, request: number, value: Uint8Array): number
 }
 
@@ -35,6 +37,7 @@ function load(): SocketCalls | undefined {
     close: libc.func('int close(int fd)'),
     shutdown: libc.func('int shutdown(int fd, int how)'),
     getsockopt: libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)'),
+    setsockopt: libc.func('int setsockopt(int fd, int level, int name, void *value, uint32 length)'),
     // The prototype is variadic; with one pointer argument the plain form passes it the same way on x86-64 and arm64.
     ioctl: libc.func('int ioctl(int fd, unsigned long request, void *value)'),
   }
@@ -72,6 +75,13 @@ export function closeDescriptor(fd: number): void {
 /** Ends both directions at once, whatever duplicates of the descriptor exist. */
 export function shutdownSocket(fd: number): void {
   need().shutdown(fd, SHUT_RDWR)
+}
+
+/** Ends the connection when what was sent stays unacknowledged that long (RFC 5482); the system's own limit is some 15 minutes. */
+export function limitUnacknowledged(fd: number, timeoutMs: number): void {
+  const value = Buffer.alloc(4)
+  value.writeInt32LE(timeoutMs)
+  need().setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, value, value.length)
 }
 
 const info = Buffer.alloc(TCP_INFO_BYTES)

@@ -1,5 +1,5 @@
 import { Socket } from 'node:net'
-import { closeDescriptor, duplicateDescriptor, shutdownSocket, socketCallsAvailable } from '@holdfast/posix/socket'
+import { closeDescriptor, duplicateDescriptor, limitUnacknowledged, shutdownSocket, socketCallsAvailable } from '@holdfast/posix/socket'
 import type { Addresses, Framing } from '../shared/layout.ts'
 import { Slot, slotAt } from '../shared/layout.ts'
 import { Intake } from './intake.ts'
@@ -24,6 +24,9 @@ export interface ClientEvents {
   onStarved(client: Client): void
   onClose(client: Client): void
 }
+
+/** A peer that no longer acknowledges is gone: others that wait for what it holds go on before they give up themselves. */
+const unacknowledgedMaxMs = 30_000
 
 /** A client's connection as the manager keeps it: the socket, the bytes that arrive, the bytes that wait to go out. */
 export class Client {
@@ -66,6 +69,7 @@ export class Client {
       owner: { ...options.memory, deliver: (offset, length) => events.onMessage(this, offset, length) },
     })
     this.#descriptor = listener.distributed && socketCallsAvailable ? duplicateDescriptor(handle.fd) : -1
+    if (socketCallsAvailable) limitUnacknowledged(handle.fd, unacknowledgedMaxMs)
     this.#resetSlot()
     // `handle` and `onread.buffer` as a function are how node:net itself builds a socket that reads into given memory.
     this.socket = new Socket({

@@ -26,6 +26,7 @@ import { FileOpen } from './file-open.ts'
 import { publishCreation, publishModification, splitPath } from './notices.ts'
 import { isPromise, settled, statusOf } from './opened.ts'
 import { filesOf } from './share-files.ts'
+import { longPath, mayBeShort } from './short-paths.ts'
 import type { ShareFiles } from './share-files.ts'
 import { decodeSecurityDescriptor } from '../../messages/security-descriptor.ts'
 
@@ -44,7 +45,8 @@ export interface Created {
 export async function create(request: RequestContext): Promise<Outcome> {
   if (request.tree.share.type === 'pipe') return createPipe(request)
   const files = filesOf(request.tree)
-  const plan = readCreateRequest(request, files)
+  const asked = readCreateRequest(request, files)
+  const plan = mayBeShort(asked.path) ? { ...asked, path: await longPath(files, asked.path) } : asked
   for (let attempt = 0; attempt < attempts; attempt++) {
     const created = (await openExisting(request, files, plan)) ?? (await createNew(request, files, plan))
     if (created !== undefined) return replyCreated(request, plan, created)

@@ -17,7 +17,6 @@ import { descriptorLengthBytes, writeSecurityDescriptor } from '../../messages/s
 import { accessToQuerySecurity, selectSecurity } from '../access/index.ts'
 import { StatusError } from '../core/handler-api.ts'
 import type { CommandHandler, Outcome, RequestContext } from '../core/handler-api.ts'
-import { shortNameOf } from '../naming/index.ts'
 import { shownInfo } from './delayed-write-time.ts'
 import type { FileOpen } from './file-open.ts'
 import { splitPath } from './notices.ts'
@@ -70,7 +69,7 @@ async function queryFile(request: RequestContext, open: FileOpen, asked: QueryIn
   const source: FileQuery = {
     info: await shownInfo(open),
     path: wirePath(path, open.stream),
-    shortName: shortNameOf(splitPath(path).name),
+    shortName: asked.fileInfoClass === FileClass.alternateName ? rememberShortName(open, path) : '',
     grantedAccess: open.access,
     mode: open.mode,
     position: open.position,
@@ -82,6 +81,11 @@ async function queryFile(request: RequestContext, open: FileOpen, asked: QueryIn
   const outcome = reply(request, row, source, asked.outputBufferLength)
   if (eas !== undefined) open.eaIndex += eas.length
   return outcome
+}
+
+function rememberShortName(open: FileOpen, path: string): string {
+  const { folder, name } = splitPath(path)
+  return open.files.shortNames.remember(folder, name)
 }
 
 function wirePath(path: string, stream: string): string {

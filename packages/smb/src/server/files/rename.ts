@@ -12,6 +12,7 @@ import type { ParsedName } from '../naming/index.ts'
 import { notifyActions, notifyFilters } from '../opens/index.ts'
 import type { FileOpen } from './file-open.ts'
 import { splitPath } from './notices.ts'
+import { longPath, mayBeShort } from './short-paths.ts'
 import { must, needAccess, needWritable, settled } from './opened.ts'
 
 export interface RenameAsked {
@@ -19,6 +20,12 @@ export interface RenameAsked {
   /** 0: relative to the share's root; anything else is not allowed over SMB2. */
   readonly rootDirectory: bigint
   readonly name: string
+}
+
+/** The folder of the target may be named by 8.3 names; the new name is what it says. */
+async function targetPath(open: FileOpen, { path }: ParsedName): Promise<string> {
+  const { folder, name } = splitPath(path)
+  return mayBeShort(folder) ? `${await longPath(open.files, folder)}/${name}` : path
 }
 
 function targetName(name: string): ParsedName {
@@ -37,16 +44,17 @@ export async function rename(request: RequestContext, open: FileOpen, asked: Ren
   if (open.stream !== '') throw new StatusError(NtStatus.INVALID_PARAMETER)
   const from = open.path
   if (from === '' || target.path === '') throw new StatusError(NtStatus.ACCESS_DENIED)
-  await checkTargetFolder(request, open, target.path)
-  const there = await open.files.fileSystem.stat(target.path, { noFollow: true })
+  const path = await targetPath(open, target)
+  await checkTargetFolder(request, open, path)
+  const there = await open.files.fileSystem.stat(path, { noFollow: true })
   const replaces = there !== undefined && there.id !== open.handle.id ? there : undefined
   if (replaces !== undefined) checkReplace(asked, replaces)
   const { opens } = open.files
-  const answer = opens.prepareRename(open.grant, { path: target.path, ...identity(replaces) })
+  const answer = opens.prepareRename(open.grant, { path, ...identity(replaces) })
   must('status' in answer ? answer : await settled(request, answer))
-  await open.handle.rename({ path: target.path }, { replace: replaces !== undefined || there !== undefined })
-  await opens.commitRename(open.grant, { path: target.path })
-  opens.notify.publishRename({ from: splitPath(from), to: splitPath(target.path), isFolder: open.isFolder })
+  await open.handle.rename({ path }, { replace: replaces !== undefined || there !== undefined })
+  await opens.commitRename(open.grant, { path })
+  opens.notify.publishRename({ from: splitPath(from), to: splitPath(path), isFolder: open.isFolder })
 }
 
 function identity(info: FileInfo | undefined): { replaces?: { volumeId: bigint; fileId: bigint } } {
@@ -99,12 +107,13 @@ export async function link(request: RequestContext, open: FileOpen, asked: Renam
   if (open.isFolder) throw new StatusError(NtStatus.FILE_IS_A_DIRECTORY)
   const target = targetName(asked.name)
   if (target.stream !== '') throw new StatusError(NtStatus.OBJECT_NAME_INVALID)
-  await checkTargetFolder(request, open, target.path)
-  const there = await open.files.fileSystem.stat(target.path, { noFollow: true })
+  const path = await targetPath(open, target)
+  await checkTargetFolder(request, open, path)
+  const there = await open.files.fileSystem.stat(path, { noFollow: true })
   if (there !== undefined) checkReplace(asked, there)
-  const answer = open.files.opens.prepareRename(open.grant, { path: target.path, link: true, ...identity(there) })
+  const answer = open.files.opens.prepareRename(open.grant, { path, link: true, ...identity(there) })
   must('status' in answer ? answer : await settled(request, answer))
-  await open.handle.link(target.path, { replace: there !== undefined })
-  const { folder, name } = splitPath(target.path)
+  await open.handle.link(path, { replace: there !== undefined })
+  const { folder, name } = splitPath(path)
   open.files.opens.notify.publish({ folder, name, action: notifyActions.added, filter: notifyFilters.fileName })
 }

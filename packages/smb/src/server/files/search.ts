@@ -12,6 +12,9 @@ interface Named {
   readonly name: string
 }
 
+/** Most layouts have none. */
+const shortNameFor = (writer: DirectoryWriter, name: string): string => (writer.wantsShortName ? listedShortName(name) : '')
+
 export class FolderSearch {
   readonly pattern: string
   readonly #pattern: NamePattern
@@ -62,7 +65,7 @@ export class FolderSearch {
       const next = this.#next ?? (await this.#take())
       if (next === undefined) break
       this.#next = next
-      if (!writer.add(next.entry, next.name, this.#index + 1, listedShortName(next.name))) break
+      if (!writer.add(next.entry, next.name, this.#index + 1, shortNameFor(writer, next.name))) break
       this.#advance()
       if (single) break
     }
@@ -76,7 +79,7 @@ export class FolderSearch {
   /** The entry that did not fit, cut off. */
   writeTruncated(writer: DirectoryWriter): void {
     const next = this.#next!
-    writer.addTruncated(next.entry, next.name, this.#index + 1, listedShortName(next.name))
+    writer.addTruncated(next.entry, next.name, this.#index + 1, shortNameFor(writer, next.name))
     this.#advance()
   }
 

@@ -1,22 +1,10 @@
 /** SET_INFO (MS-SMB2 3.3.5.21): a table of what can be set. */
 import { FileAttribute, InfoType } from '../../messages/constants.ts'
 import { FileClass, FileSystemClass } from '../../messages/fscc-classes.ts'
-import { decodeEaList } from '../../messages/fscc-ea.ts'
 import { fileSetRows, isSettable } from '../../messages/fscc-file-set.ts'
 import type { SettableFileClass } from '../../messages/fscc-file-set.ts'
-import {
-  AllocationInformation,
-  BasicInformation,
-  DispositionFlags,
-  DispositionInformation,
-  DispositionInformationEx,
-  EndOfFileInformation,
-  ModeInformation,
-  PositionInformation,
-  settableModes,
-  ValidDataLengthInformation,
-} from '../../messages/fscc-file-info.ts'
-import { RenameFlags, RenameInformation, RenameInformationEx } from '../../messages/fscc-names.ts'
+import { DispositionFlags, settableModes } from '../../messages/fscc-file-info.ts'
+import { RenameFlags } from '../../messages/fscc-names.ts'
 import { headerSize } from '../../messages/header.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 import { decodeSecurityDescriptor, encodeSecurityDescriptor } from '../../messages/security-descriptor.ts'
@@ -32,21 +20,6 @@ import { fileOpen, must, needAccess, needWritable, settled } from './opened.ts'
 import { link, rename } from './rename.ts'
 
 type Setter = (request: RequestContext, open: FileOpen, buffer: Buffer) => Promise<void> | void
-
-/** Least buffer by class, else INFO_LENGTH_MISMATCH (MS-FSCC 2.4). */
-const minBytes: Readonly<Record<number, number>> = {
-  [FileClass.basic]: 36,
-  [FileClass.rename]: 20,
-  [FileClass.link]: 20,
-  [FileClass.renameEx]: 20,
-  [FileClass.linkEx]: 20,
-  [FileClass.dispositionEx]: 4,
-  [FileClass.position]: 8,
-  [FileClass.mode]: 4,
-  [FileClass.allocation]: 8,
-  [FileClass.endOfFile]: 8,
-  [FileClass.validDataLength]: 8,
-}
 
 const maxFileBytes = 0x7fff_ffff_ffff_ffffn
 /** What a client may set of FileAttributes; DIRECTORY must not be claimed for a file. */
@@ -66,7 +39,7 @@ const fileSetters: Readonly<Partial<Record<SettableFileClass, Setter>>> = {
   [FileClass.link]: (request, open, buffer) => setName(request, open, buffer, link),
   [FileClass.renameEx]: (request, open, buffer) => setNameEx(request, open, buffer, rename),
   [FileClass.linkEx]: (request, open, buffer) => setNameEx(request, open, buffer, link),
-  [FileClass.disposition]: (request, open, buffer) => setDisposition(request, open, DispositionInformation.decode(buffer).deletePending),
+  [FileClass.disposition]: (request, open, buffer) => setDisposition(request, open, fileSetRows[FileClass.disposition].decode(buffer).deletePending),
   [FileClass.dispositionEx]: setDispositionEx,
   [FileClass.position]: setPosition,
   [FileClass.mode]: setMode,
@@ -99,7 +72,6 @@ async function setFile(request: RequestContext, open: FileOpen, fileClass: numbe
   if (!isSettable(fileClass)) throw new StatusError(NtStatus.INVALID_INFO_CLASS)
   const setter = fileSetters[fileClass]
   if (setter === undefined) throw new StatusError(NtStatus.NOT_SUPPORTED)
-  if (buffer.length < (minBytes[fileClass] ?? 1)) throw new StatusError(NtStatus.INFO_LENGTH_MISMATCH)
   const needed = fileSetRows[fileClass].access
   if (needed !== 0) needAccess(open, needed)
   await setter(request, open, buffer)
@@ -107,7 +79,7 @@ async function setFile(request: RequestContext, open: FileOpen, fileClass: numbe
 
 async function setBasic(_request: RequestContext, open: FileOpen, buffer: Buffer): Promise<void> {
   needWritable(open)
-  const asked = BasicInformation.decode(buffer)
+  const asked = fileSetRows[FileClass.basic].decode(buffer)
   const isDirectory = (asked.attributes & FileAttribute.directory) !== 0
   if (isDirectory && !open.isFolder) throw new StatusError(NtStatus.INVALID_PARAMETER)
   if (open.isFolder && (asked.attributes & FileAttribute.temporary) !== 0) throw new StatusError(NtStatus.INVALID_PARAMETER)
@@ -132,17 +104,17 @@ async function setBasic(_request: RequestContext, open: FileOpen, buffer: Buffer
 type NameChange = typeof rename
 
 async function setName(request: RequestContext, open: FileOpen, buffer: Buffer, change: NameChange): Promise<void> {
-  const asked = RenameInformation.decode(buffer)
+  const asked = fileSetRows[FileClass.rename].decode(buffer)
   await change(request, open, { ...asked, replaceIfExists: asked.replace })
 }
 
 async function setNameEx(request: RequestContext, open: FileOpen, buffer: Buffer, change: NameChange): Promise<void> {
-  const asked = RenameInformationEx.decode(buffer)
+  const asked = fileSetRows[FileClass.renameEx].decode(buffer)
   await change(request, open, { ...asked, replaceIfExists: (asked.flags & RenameFlags.replaceIfExists) !== 0 })
 }
 
 async function setDispositionEx(request: RequestContext, open: FileOpen, buffer: Buffer): Promise<void> {
-  const { flags } = DispositionInformationEx.decode(buffer)
+  const { flags } = fileSetRows[FileClass.dispositionEx].decode(buffer)
   await setDisposition(request, open, (flags & DispositionFlags.delete) !== 0, (flags & DispositionFlags.ignoreReadonlyAttribute) !== 0)
 }
 
@@ -165,13 +137,13 @@ async function isEmpty(open: FileOpen): Promise<boolean> {
 }
 
 function setPosition(_request: RequestContext, open: FileOpen, buffer: Buffer): void {
-  const { position } = PositionInformation.decode(buffer)
+  const { position } = fileSetRows[FileClass.position].decode(buffer)
   if (position > maxFileBytes) throw new StatusError(NtStatus.INVALID_PARAMETER)
   open.position = position
 }
 
 function setMode(_request: RequestContext, open: FileOpen, buffer: Buffer): void {
-  const { mode } = ModeInformation.decode(buffer)
+  const { mode } = fileSetRows[FileClass.mode].decode(buffer)
   if ((mode & ~settableModes) !== 0) throw new StatusError(NtStatus.INVALID_PARAMETER)
   open.mode = mode
 }
@@ -179,7 +151,7 @@ function setMode(_request: RequestContext, open: FileOpen, buffer: Buffer): void
 async function setEas(_request: RequestContext, open: FileOpen, buffer: Buffer): Promise<void> {
   needWritable(open)
   if (!open.files.fileSystem.features.extendedAttributes) throw new StatusError(NtStatus.EAS_NOT_SUPPORTED)
-  await open.handle.setExtendedAttributes(decodeEaList(buffer))
+  await open.handle.setExtendedAttributes(fileSetRows[FileClass.fullEa].decode(buffer))
   publishModification(open, notifyFilters.ea)
 }
 
@@ -192,7 +164,7 @@ function sizeOf(value: bigint): number {
 async function setAllocation(_request: RequestContext, open: FileOpen, buffer: Buffer): Promise<void> {
   needWritable(open)
   if (open.isFolder) throw new StatusError(NtStatus.INVALID_PARAMETER)
-  const { allocationBytes } = AllocationInformation.decode(buffer)
+  const { allocationBytes } = fileSetRows[FileClass.allocation].decode(buffer)
   open.files.opens.contend(open.grant, 'setAllocation')
   await open.handle.setAllocation(sizeOf(allocationBytes))
   open.delayed?.settle()
@@ -203,7 +175,7 @@ async function setAllocation(_request: RequestContext, open: FileOpen, buffer: B
 async function setEndOfFile(_request: RequestContext, open: FileOpen, buffer: Buffer): Promise<void> {
   needWritable(open)
   if (open.isFolder) throw new StatusError(NtStatus.INVALID_PARAMETER)
-  const { sizeBytes } = EndOfFileInformation.decode(buffer)
+  const { sizeBytes } = fileSetRows[FileClass.endOfFile].decode(buffer)
   open.files.opens.contend(open.grant, 'setEof')
   await open.handle.setSize(sizeOf(sizeBytes))
   open.delayed?.settle()
@@ -213,7 +185,7 @@ async function setEndOfFile(_request: RequestContext, open: FileOpen, buffer: Bu
 
 /** Everything below the end of file is valid here already; only what could not be is refused (MS-FSA 2.1.5.14.15). */
 async function setValidDataLength(_request: RequestContext, open: FileOpen, buffer: Buffer): Promise<void> {
-  const { lengthBytes } = ValidDataLengthInformation.decode(buffer)
+  const { lengthBytes } = fileSetRows[FileClass.validDataLength].decode(buffer)
   const { sizeBytes } = await open.handle.info()
   if (sizeOf(lengthBytes) > sizeBytes) throw new StatusError(NtStatus.INVALID_PARAMETER)
 }

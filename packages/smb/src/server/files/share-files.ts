@@ -6,6 +6,7 @@ import type { SecurityDescriptor } from '../../messages/security-descriptor.ts'
 import { createDescriptor, createToken, defaultRootDescriptor, DescriptorCache } from '../access/index.ts'
 import type { Token } from '../access/index.ts'
 import type { SessionContext, TreeContext } from '../core/handler-api.ts'
+import { ShortNames } from '../naming/index.ts'
 import type { Opens } from '../opens/index.ts'
 import type { FileOpen } from './file-open.ts'
 
@@ -41,6 +42,8 @@ export class ShareFiles {
   readonly wallClock: () => FileTime
   /** This worker's opens of the share, by persistent id. */
   readonly byId = new Map<bigint, FileOpen>()
+  /** 8.3 names that were asked for. */
+  readonly shortNames = new ShortNames()
   readonly #descriptors = new DescriptorCache()
   readonly #rootDescriptor: SecurityDescriptor
   readonly #tokens = new WeakMap<SessionContext, { readonly user: unknown; readonly token: Token }>()
