@@ -68,13 +68,15 @@ export class ConnectionManager implements AsyncDisposable {
   /** Starts in a row that did not succeed, by worker. */
   readonly #failedStarts: number[] = []
   #lastClient: Client | undefined
-  readonly #toRing = new Set<WorkerHandle>()
+  #toRing = new Set<WorkerHandle>()
   readonly #ringAll = (): void => {
-    for (const worker of this.#toRing) {
+    const workers = this.#toRing
+    // Draining may give clients their turn again, whose messages want a ring of their own.
+    this.#toRing = new Set()
+    for (const worker of workers) {
       this.#drain(worker)
       worker.bell()
     }
-    this.#toRing.clear()
   }
   #incarnations = 0
   #closeInThread: (() => Promise<void>) | undefined
