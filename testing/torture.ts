@@ -21,7 +21,7 @@ import { temporaryFolder } from './peers/folder.ts'
 import { missing } from './peers/packages.ts'
 import { alice, bob, startServer } from './peers/server.ts'
 import type { Account, Endpoint } from './peers/server.ts'
-import { familyOf, readList, readOutcomes, runTorture, suitableTests, writeResults } from './peers/smbtorture.ts'
+import { familyOf, readList, readOutcomes, runTorture, secondShare, suitableTests, tortureShares, writeResults } from './peers/smbtorture.ts'
 import type { TortureOutcome, TortureResult } from './peers/smbtorture.ts'
 import { root } from './run/root.ts'
 
@@ -103,11 +103,9 @@ async function run(target: { endpoint: Endpoint; shares: readonly string[]; seco
 
 async function runAgainstOwnServer(): Promise<TortureResult[]> {
   await using folder = temporaryFolder('torture')
-  const shares = Array.from({ length: Number(options.jobs) }, (_, index) => `share${index === 0 ? '' : index + 2}`)
-  const folders = Object.fromEntries([...shares, 'share2'].map(name => [name, folder.at(name)]))
-  for (const path of Object.values(folders)) mkdirSync(path)
+  const { names, folders } = tortureShares(folder, Number(options.jobs))
   await using server = await startServer({ shares: folders })
-  const results = await run({ endpoint: server.smb, shares, secondShare: 'share2', accounts: [alice, bob] })
+  const results = await run({ endpoint: server.smb, shares: names, secondShare, accounts: [alice, bob] })
   if (!server.isRunning) console.log(`the server ended; its log:\n${server.log.slice(-4000)}`)
   return results
 }

@@ -12,7 +12,7 @@ const account = { user: 'me', password: 'correct horse battery' }
 test('a table of a database is a share: smbclient puts, lists, gets, renames and deletes rows', { skip: missing('smbclient') }, async () => {
   const database = new DatabaseSync(':memory:')
   await using server = await serve({ shares: { files: tableAsFolder(database) }, users: { [account.user]: account.password }, smb: '127.0.0.1:0' })
-  const port = Number(server.smb[0]!.split(':').at(-1))
+  const port = Number(server.smb[0].split(':').at(-1))
   const run = (...commands: string[]) => smbclient({ endpoint: { host: '127.0.0.1', port }, share: 'files', account, commands })
   const put = await run('put /etc/services services.txt', 'ls', 'get services.txt -')
   assert.equal(put.ntStatus, undefined, put.stdout + put.stderr)

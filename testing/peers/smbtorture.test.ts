@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { root } from '../run/root.ts'
@@ -8,7 +7,7 @@ import type { TemporaryFolder } from './folder.ts'
 import { missing } from './packages.ts'
 import { alice, bob, startServer } from './server.ts'
 import type { Server } from './server.ts'
-import { familyOf, readList, runTorture, verdictOf } from './smbtorture.ts'
+import { familyOf, readList, runTorture, secondShare, tortureShares, verdictOf } from './smbtorture.ts'
 
 describe('verdicts of smbtorture', () => {
   const output = (stdout: string, status = 0) => verdictOf({ stdout, status, timedOut: false })
@@ -32,17 +31,16 @@ describe('verdicts of smbtorture', () => {
 
 describe("Samba's smbtorture: the required tests", { skip: missing('smbtorture') }, () => {
   const tests = readList(join(root, 'testing/peers/smbtorture-required.txt'))
-  const shares = ['share', 'share3']
+  const jobs = 2
   let folder: TemporaryFolder
   let server: Server
   let results: ReturnType<typeof runTorture>
 
   before(async () => {
     folder = temporaryFolder('torture')
-    const folders = Object.fromEntries([...shares, 'share2'].map(name => [name, folder.at(name)]))
-    for (const path of Object.values(folders)) mkdirSync(path)
+    const { names, folders } = tortureShares(folder, jobs)
     server = await startServer({ shares: folders })
-    results = runTorture({ endpoint: server.smb, shares, secondShare: 'share2', accounts: [alice, bob], tests })
+    results = runTorture({ endpoint: server.smb, shares: names, secondShare, accounts: [alice, bob], tests })
   })
   after(async () => {
     await server?.[Symbol.asyncDispose]()

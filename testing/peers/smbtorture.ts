@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { mustRun, runCommand } from './command.ts'
 import type { CommandResult } from './command.ts'
+import type { TemporaryFolder } from './folder.ts'
 import type { Account, Endpoint } from './server.ts'
 
 /** What became of a test. */
@@ -56,6 +57,24 @@ const unsuitable: readonly (readonly [pattern: RegExp, why: string])[] = [
 
 /** Tests that take long by their nature, in milliseconds. */
 const slowTestsMs: Readonly<Record<string, number>> = { 'smb2.maxfid.maxfid': 600_000 }
+
+/**
+ * Shares as the tests want them, in folders that are made here: one for each job, one to copy to, and one that single tests ask for by
+ * name (smb2.acls.ACCESSBASED). Write times are delayed as smbtorture expects by default.
+ */
+export function tortureShares(folder: TemporaryFolder, jobs: number): { readonly names: string[]; readonly folders: Record<string, string> } {
+  const names = Array.from({ length: jobs }, (_, index) => (index === 0 ? 'share' : `share${index + 2}`))
+  const folders: Record<string, string> = {}
+  for (const name of [...names, secondShare]) {
+    mkdirSync(folder.at(name))
+    folders[name] = `${folder.at(name)},delayed-write-times`
+  }
+  folders['hideunread'] = `${folder.at('share')},access-based-enumeration`
+  return { names, folders }
+}
+
+/** Name of the share to copy to, in `tortureShares`. */
+export const secondShare = 'share2'
 
 /** All smb2 tests that say something about a server, in smbtorture's order. */
 export async function suitableTests(): Promise<string[]> {
