@@ -1,12 +1,8 @@
 import { createServer } from 'node:net'
 import type { AddressInfo, Server } from 'node:net'
-import { availableParallelism } from 'node:os'
-import { MessageChannel } from 'node:worker_threads'
 import { Arena } from '../shared/arena.ts'
 import { clientSwitches, CloseReason, defaultLimits, managerWantsWake, Slot, slotAt, ToManager, ToWorker } from '../shared/layout.ts'
-import type { EngineLimits, ManagerMail, WorkerMail } from '../shared/layout.ts'
-import { WorkerRuntime } from '../worker/runtime.ts'
-import type { ProtocolTable } from '../worker/runtime.ts'
+import type { EngineLimits, WorkerMail } from '../shared/layout.ts'
 import { Client } from './client.ts'
 import type { ClientEvents, ListenerOptions, TcpHandle } from './client.ts'
 import { landingBytes } from './intake.ts'
@@ -14,17 +10,11 @@ import { MessageTable } from './messages.ts'
 import { Metrics } from './metrics.ts'
 import type { MetricSample } from './metrics.ts'
 import { unfinishedWrite } from './recovery.ts'
-import { WorkerHandle } from './worker-handle.ts'
+import type { WorkerHandle } from './worker-handle.ts'
+import { WorkerPool } from './worker-pool.ts'
+import type { WorkerPoolOptions } from './worker-pool.ts'
 
-export interface ManagerOptions {
-  /** Number of worker nodes; default: one per processor. */
-  readonly workers?: number
-  /** A module that calls `runWorker`; left out with `inThread`. */
-  readonly workerModule?: URL
-  /** Runs the one worker node in the calling thread, so that its protocols may use objects of that thread. */
-  readonly inThread?: ProtocolTable
-  /** Handed to every worker (structured clone). */
-  readonly config?: unknown
+export interface ManagerOptions extends WorkerPoolOptions {
   readonly limits?: Partial<EngineLimits>
   readonly onLog?: (level: string, message: string, fields: Readonly<Record<string, unknown>>) => void
 }
@@ -39,34 +29,24 @@ export interface ListeningAddress {
   readonly port: number
 }
 
-/** Records handled before the event loop gets a turn, in-thread. */
-const inThreadBatch = 64
-/** A worker that fails to start this often in a row is not started again. */
-const hopelessStarts = 5
-
 /**
  * The connection manager (S11): owns listeners and sockets, cuts their bytes into messages, and moves those over shared
  * memory to worker nodes. It knows of a protocol no more than its framing.
  */
 export class ConnectionManager implements AsyncDisposable {
-  readonly workers: number
   readonly limits: EngineLimits
   readonly metrics: Metrics
   readonly #options: ManagerOptions
-  readonly #tableMemory: SharedArrayBuffer
   readonly #table: Int32Array
-  readonly #inboundMemory: SharedArrayBuffer
   readonly #memory: { arena: Arena; landing: Buffer }
   readonly #messages = new MessageTable()
-  readonly #handles: WorkerHandle[] = []
+  readonly #pool: WorkerPool
   readonly #clients: (Client | undefined)[] = []
   readonly #freeIds: number[] = []
   readonly #perAddress = new Map<string, number>()
   readonly #servers: Server[] = []
   readonly #waiting = new Set<Client>()
   readonly #clientEvents: ClientEvents
-  /** Starts in a row that did not succeed, by worker. */
-  readonly #failedStarts: number[] = []
   #lastClient: Client | undefined
   #toRing = new Set<WorkerHandle>()
   readonly #ringAll = (): void => {
@@ -78,19 +58,26 @@ export class ConnectionManager implements AsyncDisposable {
       worker.bell()
     }
   }
-  #incarnations = 0
-  #closeInThread: (() => Promise<void>) | undefined
-  #closing = false
 
   private constructor(options: ManagerOptions) {
     this.#options = options
-    this.workers = options.inThread === undefined ? (options.workers ?? availableParallelism()) : 1
     this.limits = { ...defaultLimits, ...options.limits }
-    this.#tableMemory = new SharedArrayBuffer(4 * slotAt(this.limits.connections))
-    this.#table = new Int32Array(this.#tableMemory)
-    this.#inboundMemory = new SharedArrayBuffer(this.limits.inboundBytes)
+    const table = new SharedArrayBuffer(4 * slotAt(this.limits.connections))
+    const inbound = new SharedArrayBuffer(this.limits.inboundBytes)
+    this.#table = new Int32Array(table)
     // The landing buffer is shared memory's neighbour, not part of it: what lands there is copied out at once.
-    this.#memory = { arena: new Arena(this.#inboundMemory), landing: Buffer.alloc(landingBytes) }
+    this.#memory = { arena: new Arena(inbound), landing: Buffer.alloc(landingBytes) }
+    this.#pool = new WorkerPool(
+      options,
+      { table, inbound, limits: this.limits },
+      {
+        onMail: (handle, mail) => this.#onMail(handle, mail),
+        onRing: handle => this.#drain(handle),
+        onDeath: (handle, cause) => this.#onDeath(handle, cause),
+        onReplaced: dead => this.#rehome(dead),
+        onLog: (level, message, fields) => this.#log(level, message, fields),
+      },
+    )
     this.metrics = new Metrics()
     for (let id = this.limits.connections - 1; id >= 0; id--) this.#freeIds.push(id)
     this.#clientEvents = {
@@ -103,19 +90,12 @@ export class ConnectionManager implements AsyncDisposable {
   /** Starts the worker nodes; resolves when all of them have built their protocols. Rejects with the error of a worker that can't start. */
   static async start(options: ManagerOptions): Promise<ConnectionManager> {
     const manager = new ConnectionManager(options)
-    if (options.inThread !== undefined) {
-      await manager.#startInThread(options.inThread)
-      return manager
-    }
-    await new Promise<void>((resolve, reject) => {
-      let missing = manager.workers
-      for (let index = 0; index < manager.workers; index++) {
-        manager.#startWorker(index, reject, () => {
-          if (--missing === 0) resolve()
-        })
-      }
-    })
+    await manager.#pool.start()
     return manager
+  }
+
+  get workers(): number {
+    return this.#pool.size
   }
 
   /** Accepts connections; port 0 takes a free one. Rejects with Node's error (`EADDRINUSE`, `EACCES` …). */
@@ -142,47 +122,28 @@ export class ConnectionManager implements AsyncDisposable {
    * still starting is ended when it has started: a thread that is ended while it loads native code takes the process along.
    */
   killWorker(index: number): void {
-    const handle = this.#handles[index]
-    if (handle === undefined) return
-    if (handle.ready) void handle.thread?.terminate()
-    else handle.isDoomed = true
+    this.#pool.kill(index)
   }
 
   snapshot(): readonly MetricSample[] {
     const metrics = this.metrics
     metrics.set('holdfast_connections', this.limits.connections - this.#freeIds.length)
     metrics.set('holdfast_inbound_memory_bytes', this.#memory.arena.usedBytes)
-    metrics.set('holdfast_workers', this.#handles.filter(handle => handle.alive).length)
-    return metrics.snapshot(this.#handles)
+    metrics.set('holdfast_workers', this.#pool.handles.filter(handle => handle.alive).length)
+    return metrics.snapshot(this.#pool.handles)
   }
 
   /** Stops accepting, lets workers say goodbye, closes everything. */
   async close(): Promise<void> {
-    if (this.#closing) return
-    this.#closing = true
+    if (this.#pool.isClosing) return
+    this.#pool.isClosing = true
     await Promise.all(this.#servers.map(server => new Promise(resolve => server.close(resolve))))
     for (const client of this.#clients) {
       if (client?.worker !== undefined) client.worker.push(ToWorker.close, client.id, CloseReason.shutdown, 0, 0)
     }
-    await this.#closeInThread?.()
-    const exits = this.#handles.map(
-      handle =>
-        new Promise<void>(resolve => {
-          if (handle.thread === undefined || !handle.alive) resolve()
-          else handle.thread.once('exit', () => resolve())
-        }),
-    )
-    for (const handle of this.#handles) {
-      handle.mail({ kind: 'shutdown' })
-      handle.bell()
-    }
-    const patience = setTimeout(() => {
-      for (const handle of this.#handles) void handle.thread?.terminate()
-    }, 5000)
-    await Promise.all(exits)
-    clearTimeout(patience)
+    await this.#pool.close()
     for (const client of this.#clients) client?.close()
-    for (const handle of this.#handles) handle.port.close()
+    for (const handle of this.#pool.handles) handle.port.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -191,111 +152,15 @@ export class ConnectionManager implements AsyncDisposable {
 
   // Workers
 
-  #newHandle(index: number): WorkerHandle {
-    const handle = new WorkerHandle({
-      index,
-      workers: this.workers,
-      incarnation: ++this.#incarnations,
-      table: this.#tableMemory,
-      inbound: this.#inboundMemory,
-      limits: this.limits,
-      config: this.#options.config,
-    })
-    this.#handles[index] = handle
-    return handle
-  }
-
-  async #startInThread(protocols: ProtocolTable): Promise<void> {
-    const handle = this.#newHandle(0)
-    const runtime = new WorkerRuntime(handle.start, handle.workerPort)
-    let scheduled = false
-    const turn = (): void => {
-      scheduled = false
-      if (runtime.work(inThreadBatch) > 0) bell()
-    }
-    const bell = (): void => {
-      if (scheduled) return
-      scheduled = true
-      setImmediate(turn)
-    }
-    handle.inThreadBell = bell
-    handle.workerPort.on('message', (mail: ManagerMail) => {
-      runtime.onMail(mail)
-      bell()
-    })
-    handle.port.on('message', (mail: WorkerMail) => {
-      this.#onMail(handle, mail)
-      this.#drain(handle)
-    })
-    this.#closeInThread = async () => {
-      runtime.work(Infinity)
-      await runtime.closeProtocols()
-      handle.workerPort.close()
-    }
-    await runtime.start(protocols, this.#options.config)
-  }
-
-  #startWorker(index: number, onFailure: (error: Error) => void, onReady: () => void): void {
-    const { workerModule } = this.#options
-    if (workerModule === undefined) throw new Error('neither workerModule nor inThread was given')
-    const handle = this.#newHandle(index)
-    const thread = handle.startThread(workerModule)
-    let cause: Error | undefined
-    handle.port.on('message', (mail: WorkerMail) => {
-      if (mail.kind === 'ready') {
-        handle.ready = true
-        this.#failedStarts[index] = 0
-        if (handle.isDoomed) void thread.terminate()
-        onReady()
-      } else {
-        this.#onMail(handle, mail)
-      }
-      this.#drain(handle)
-    })
-    thread.on('error', (error: Error) => {
-      cause = error
-    })
-    thread.on('exit', () => {
-      this.#onExit(handle, cause)
-      if (this.#closing) return
-      if (!handle.ready) {
-        this.#failedStarts[index] = (this.#failedStarts[index] ?? 0) + 1
-        onFailure(cause ?? new Error(`worker ${index} ended while it started`))
-      }
-      if ((this.#failedStarts[index] ?? 0) < hopelessStarts) {
-        this.#startWorker(
-          index,
-          error => this.#log('error', 'a worker could not be started again', { worker: index, error: error.message }),
-          () => undefined,
-        )
-      }
-      this.#rehome(handle)
-    })
-    this.#connectPeers(handle)
-  }
-
-  #connectPeers(handle: WorkerHandle): void {
-    for (const other of this.#handles) {
-      if (other === undefined || other === handle || !other.alive) continue
-      const { port1, port2 } = new MessageChannel()
-      handle.mail({ kind: 'peer', worker: other.index, port: port1, control: other.start.control }, [port1])
-      other.mail({ kind: 'peer', worker: handle.index, port: port2, control: handle.start.control }, [port2])
-      other.bell()
-    }
-  }
-
-  #onExit(handle: WorkerHandle, cause: Error | undefined): void {
-    // Orders matter: first everything the worker said while it lived.
+  #onDeath(handle: WorkerHandle, cause: Error | undefined): void {
     const blocks = new Map<number, Set<number>>()
-    for (const mail of handle.readMail()) this.#onMail(handle, mail)
     this.#drain(handle, (client, block) => {
       const known = blocks.get(client)
       if (known === undefined) blocks.set(client, new Set([block]))
       else known.add(block)
     })
-    handle.alive = false
     this.metrics.retire(handle)
-    if (this.#closing) return
+    if (this.#pool.isClosing) return
     this.metrics.add('holdfast_worker_deaths_total')
     this.#log('error', 'a worker died; its connections go on', {
       worker: handle.index,
@@ -303,11 +168,6 @@ export class ConnectionManager implements AsyncDisposable {
       error: cause?.message,
       stack: cause?.stack,
     })
-    for (const other of this.#handles) {
-      if (other === handle) continue
-      other.mail({ kind: 'lost', worker: handle.index })
-      other.bell()
-    }
     for (const client of this.#clients) {
       if (client?.worker === handle) this.#finishWrites(client, handle, blocks.get(client.id) ?? new Set())
     }
@@ -335,7 +195,7 @@ export class ConnectionManager implements AsyncDisposable {
         this.#forget(client)
         continue
       }
-      const worker = this.#chooseWorker()
+      const worker = this.#pool.choose()
       if (worker === undefined) {
         client.close()
         this.#forget(client)
@@ -345,16 +205,7 @@ export class ConnectionManager implements AsyncDisposable {
       this.#assign(client, worker)
       for (const message of this.#messages.of(client.id)) this.#send(client, message, ToWorker.orphan)
     }
-    for (const handle of this.#handles) handle.bell()
-  }
-
-  /** The worker with the fewest connections, the lowest index of those; undefined when none could be started. */
-  #chooseWorker(): WorkerHandle | undefined {
-    let best: WorkerHandle | undefined
-    for (const handle of this.#handles) {
-      if (handle.alive && (best === undefined || handle.connections < best.connections)) best = handle
-    }
-    return best
+    for (const handle of this.#pool.handles) handle.bell()
   }
 
   #assign(client: Client, handle: WorkerHandle): void {
@@ -375,7 +226,7 @@ export class ConnectionManager implements AsyncDisposable {
 
   #accept(listener: ListenerOptions, handle: TcpHandle): void {
     const id = this.#freeIds.pop()
-    if (id === undefined || this.#closing) {
+    if (id === undefined || this.#pool.isClosing) {
       if (id !== undefined) this.#freeIds.push(id)
       this.metrics.add('holdfast_connections_refused_total', 'connections')
       handle.close()
@@ -409,7 +260,7 @@ export class ConnectionManager implements AsyncDisposable {
       Atomics.add(this.#table, clientSwitches, 1)
     }
     if (client.worker === undefined) {
-      const chosen = this.#chooseWorker()
+      const chosen = this.#pool.choose()
       if (chosen === undefined) {
         client.close()
         return
@@ -443,7 +294,7 @@ export class ConnectionManager implements AsyncDisposable {
     this.#waiting.add(client)
     Atomics.store(this.#table, managerWantsWake, 1)
     // A release that came between the check and the flag would not have rung.
-    for (const handle of this.#handles) this.#drain(handle)
+    for (const handle of this.#pool.handles) this.#drain(handle)
   }
 
   #resumeWaiting(): void {
@@ -576,7 +427,7 @@ export class ConnectionManager implements AsyncDisposable {
         handle.names.set(mail.slot, mail)
         return
       case 'ask':
-        handle.mail({ kind: 'reply', call: mail.call, value: mail.what === 'metrics' ? this.snapshot() : { ready: !this.#closing } })
+        handle.mail({ kind: 'reply', call: mail.call, value: mail.what === 'metrics' ? this.snapshot() : { ready: !this.#pool.isClosing } })
         handle.bell()
         return
       case 'log':
@@ -589,7 +440,7 @@ export class ConnectionManager implements AsyncDisposable {
 
   #move(from: WorkerHandle, mail: Extract<WorkerMail, { kind: 'move' }>): void {
     const client = this.#clients[mail.connection]
-    const to = this.#handles[mail.to]
+    const to = this.#pool.handles[mail.to]
     if (client === undefined || client.worker !== from) return
     from.connections--
     if (client.isClosed || to === undefined || !to.alive) {
