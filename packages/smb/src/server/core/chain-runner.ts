@@ -67,7 +67,7 @@ function unfinishedBefore({ session, open }: SmbRequest): Promise<unknown> | und
   let outcomes: Promise<unknown>[] | undefined
   for (const connection of session.channels.keys()) {
     if (connection.running.size === 0) continue
-    const found = connection.running.outcomesOn(open)
+    const found = connection.running.workOn(open)
     if (found.length > 0) outcomes = outcomes === undefined ? found : [...outcomes, ...found]
   }
   return outcomes === undefined ? undefined : Promise.all(outcomes)

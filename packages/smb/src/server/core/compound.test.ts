@@ -261,6 +261,23 @@ test('a CLOSE that is sent at once waits for what is being done with the open, b
   assert.deepEqual(commands, [Command.flush, Command.close])
 })
 
+test('a CLOSE does not wait for a request that turns out to wait for others', async () => {
+  const server = await ready()
+  const { client, session, treeId } = server
+  const created = await client.request(Command.create, bodies.create(), server)
+  const fileId = created.body.subarray(64, 80)
+  const lock = Buffer.alloc(48)
+  lock.writeUInt16LE(48, 0)
+  lock.writeUInt16LE(1, 2)
+  lock.set(fileId, 8)
+  client.deliver(Command.lock, lock, { session, treeId })
+  client.deliver(Command.close, bodies.close(fileId), { session, treeId })
+  const first = await client.one()
+  assert.deepEqual([first.header.command, first.status], [Command.lock, NtStatus.PENDING])
+  const second = await client.one()
+  assert.deepEqual([second.header.command, second.status], [Command.close, NtStatus.SUCCESS])
+})
+
 test('what waits when its tree, session or connection goes is answered or dropped, never forgotten', async () => {
   const server = await ready()
   const { client, session, treeId, node } = server

@@ -52,6 +52,8 @@ export class SmbRequest implements RequestContext {
   responseTreeId: number | undefined = undefined
   cancelReason: CancelReason | undefined = undefined
   #cancelListener: ((reason: CancelReason) => void) | undefined = undefined
+  /** Who goes on when this is done or waits for others. */
+  #followers: (() => void)[] | undefined = undefined
   #abort: AbortController | undefined = undefined
   /** Place of the response's header in the chain's buffer, -1 before `reserve`. */
   #at = -1
@@ -108,12 +110,22 @@ export class SmbRequest implements RequestContext {
 
   goAsync(options?: { readonly idle?: boolean }): void {
     this.isWaiting = true
+    for (const follower of this.#followers?.splice(0) ?? []) follower()
     if (options?.idle === true) this.connection.becomeIdle(this)
     if (this.asyncId !== 0) return
     if (!this.isLast && !this.entry.mayGoAsyncInside) {
       throw new StatusError(NtStatus.INTERNAL_ERROR, 'a request in the middle of a compound can not go asynchronous')
     }
     if (!this.connection.goAsync(this)) throw new StatusError(NtStatus.INSUFFICIENT_RESOURCES, 'too many asynchronous requests')
+  }
+
+  /** Resolves when the handler is done with what it does itself: with its outcome, or when it begins to wait for what others do. */
+  ownWork(outcome: Promise<unknown>): Promise<void> {
+    return new Promise(resolve => {
+      const follower = (): void => resolve()
+      ;(this.#followers ??= []).push(follower)
+      outcome.then(follower, follower)
+    })
   }
 
   onCancel(listener: (reason: CancelReason) => void): void {

@@ -41,13 +41,13 @@ export class RunningRequests {
     return this.#byMessageId.values()
   }
 
-  /** What is being done with an open; not what waits for others (locks, changes). */
-  outcomesOn(open: ServerOpen): Promise<unknown>[] {
-    const outcomes: Promise<unknown>[] = []
+  /** The end of what is being done with an open; not of what waits for others (locks, changes), which may be ended by closing it. */
+  workOn(open: ServerOpen): Promise<void>[] {
+    const work: Promise<void>[] = []
     for (const request of this.#byMessageId.values()) {
-      if (request.open === open && !request.isWaiting && request.outcome !== undefined) outcomes.push(request.outcome)
+      if (request.open === open && !request.isWaiting && request.outcome !== undefined) work.push(request.ownWork(request.outcome))
     }
-    return outcomes
+    return work
   }
 
   /** Tells the handlers of these requests to give up: what they are about has gone. */

@@ -1,5 +1,6 @@
 /** A server with a file room of two dozen lines. */
 import type { FileSystem } from '@holdfast/storage'
+import { headerSize } from '../../../messages/header.ts'
 import { NtStatus } from '../../../messages/nt-status.ts'
 import { ntHash, ntlmMechanism } from '../../../security/ntlm/index.ts'
 import type { ShareConfig, SmbServerConfig, SmbServerDependencies } from '../config.ts'
@@ -71,8 +72,13 @@ export const testCommands: FileCommands = {
   },
   ioctl: request => (request.open === undefined ? request.fail(NtStatus.FILE_CLOSED) : request.fail(NtStatus.INVALID_DEVICE_REQUEST)),
   write: unsupported,
-  lock: () => {
-    throw new StatusError(NtStatus.LOCK_NOT_GRANTED)
+  /** Another worker is asked first whether it has to wait; without elements it is refused at once. */
+  async lock(request) {
+    if (request.message.readUInt16LE(headerSize + 2) === 0) throw new StatusError(NtStatus.LOCK_NOT_GRANTED)
+    await new Promise(resolve => setTimeout(resolve, 10))
+    request.goAsync({ idle: true })
+    await new Promise<string>(resolve => request.onCancel(resolve))
+    return request.fail(NtStatus.RANGE_NOT_LOCKED)
   },
   queryDirectory: unsupported,
   queryInfo: unsupported,
