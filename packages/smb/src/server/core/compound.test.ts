@@ -195,6 +195,18 @@ test('a waiting request in the middle of a compound is INTERNAL_ERROR, the other
   )
 })
 
+test('a SET_INFO in the middle of a compound waits for an oplock break without an interim response', async () => {
+  const server = await ready()
+  assert.deepEqual(
+    await statuses(server, [
+      [Command.create, bodies.create()],
+      [Command.setInfo, bodies.setInfo(allOnes), isRelated],
+      [Command.close, bodies.close(allOnes), isRelated],
+    ]),
+    [NtStatus.SUCCESS, NtStatus.ACCESS_DENIED, NtStatus.SUCCESS],
+  )
+})
+
 test('handlers that take a turn of the event loop keep the order and the one frame', async () => {
   const server = await ready()
   assert.deepEqual(

@@ -34,6 +34,8 @@ export interface CommandEntry {
   readonly mayGoAsync: boolean
   /** The same in the middle of a compound (3.3.4.2: a CREATE that waits for an oplock break). */
   readonly mayGoAsyncInside: boolean
+  /** In the middle of a compound it waits for oplock breaks all the same, without an interim response: Linux and macOS rename in compounds. */
+  readonly mayWaitInside: boolean
   /** Carried out in an expired session as well (3.3.5.2.9). */
   readonly whenExpired: boolean
   /** What a request gets that an earlier worker may have executed: undefined, to execute it (again). */
@@ -62,6 +64,7 @@ const defaults = {
   payload: undefined,
   mayGoAsync: true,
   mayGoAsyncInside: false,
+  mayWaitInside: false,
   whenExpired: false,
   orphanStatus: undefined,
 } as const
@@ -117,7 +120,15 @@ export function commandTable(files: FileCommands): readonly CommandEntry[] {
     },
     [Command.changeNotify]: { ...defaults, name: 'change_notify', structureSize: 32, fileIdAt: 8, payload: u32(4), handler: files.changeNotify },
     [Command.queryInfo]: { ...defaults, name: 'query_info', structureSize: 41, fileIdAt: 24, payload: queryInfoPayload, handler: files.queryInfo },
-    [Command.setInfo]: { ...defaults, name: 'set_info', structureSize: 33, fileIdAt: 16, payload: u32(4), handler: files.setInfo },
+    [Command.setInfo]: {
+      ...defaults,
+      name: 'set_info',
+      structureSize: 33,
+      fileIdAt: 16,
+      payload: u32(4),
+      mayWaitInside: true,
+      handler: files.setInfo,
+    },
     [Command.oplockBreak]: { ...defaults, name: 'oplock_break', structureSize: 24, fileIdAt: 8, handler: files.oplockBreak },
   }
   return Object.values(entries)

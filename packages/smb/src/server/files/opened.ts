@@ -34,12 +34,28 @@ export function must(result: { readonly status: OpenStatus }): void {
 }
 
 /** Waits for the open table: the client hears PENDING when it takes its time, and may cancel. `endsWithOpen`: closing the open ends it as well. */
-export function settled<T>(request: RequestContext, pending: Pending<T>, options: { readonly endsWithOpen?: boolean } = {}): Promise<T> {
-  pending.onWaiting(() => request.goAsync({ idle: true }))
+export function settled<T extends { readonly status: string }>(
+  request: RequestContext,
+  pending: Pending<T>,
+  options: { readonly endsWithOpen?: boolean } = {},
+): Promise<T> {
+  let refused: unknown
+  pending.onWaiting(() => {
+    try {
+      request.goAsync({ idle: true })
+    } catch (error) {
+      // Whoever tells that it waits is not to blame that the request must not (MS-SMB2 3.3.5.2.7.2).
+      refused = error
+      pending.cancel()
+    }
+  })
   request.onCancel(reason => {
     if (reason === 'cancelled' || options.endsWithOpen !== true) pending.cancel()
   })
-  return pending.promise
+  return pending.promise.then(answer => {
+    if (refused !== undefined && answer.status !== 'SUCCESS') throw refused
+    return answer
+  })
 }
 
 /** True for a promise; results at hand are not awaited, so that a fast path stays one. */

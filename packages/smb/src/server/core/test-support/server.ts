@@ -82,7 +82,12 @@ export const testCommands: FileCommands = {
   },
   queryDirectory: unsupported,
   queryInfo: unsupported,
-  setInfo: request => request.fail(NtStatus.ACCESS_DENIED),
+  /** Waits for a moment as if for an oplock break. */
+  async setInfo(request) {
+    request.goAsync({ idle: true })
+    await new Promise(resolve => setTimeout(resolve, 10))
+    return request.fail(NtStatus.ACCESS_DENIED)
+  },
   oplockBreak: unsupported,
 }
 
