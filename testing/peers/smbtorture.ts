@@ -60,14 +60,14 @@ const slowTestsMs: Readonly<Record<string, number>> = { 'smb2.maxfid.maxfid': 60
 
 /**
  * Shares as the tests want them, in folders that are made here: one for each job, one to copy to, and one that single tests ask for by
- * name (smb2.acls.ACCESSBASED). Write times are delayed as smbtorture expects by default.
+ * name (smb2.acls.ACCESSBASED).
  */
 export function tortureShares(folder: TemporaryFolder, jobs: number): { readonly names: string[]; readonly folders: Record<string, string> } {
   const names = Array.from({ length: jobs }, (_, index) => (index === 0 ? 'share' : `share${index + 2}`))
   const folders: Record<string, string> = {}
   for (const name of [...names, secondShare]) {
     mkdirSync(folder.at(name))
-    folders[name] = `${folder.at(name)},delayed-write-times`
+    folders[name] = folder.at(name)
   }
   folders['hideunread'] = `${folder.at('share')},access-based-enumeration`
   return { names, folders }

@@ -41,7 +41,7 @@ export interface ShareSettingsForServe {
   readonly encrypt?: boolean
   /** Users see only what they may read. */
   readonly accessBasedEnumeration?: boolean
-  /** A write shows in the file's write time two seconds later, or when the file is flushed or closed: as Windows did before Server 2019. */
+  /** An open sees its writes in the file's write time two seconds later, or when it flushes or closes it (as older Windows and Samba do). Default true. */
   readonly delayedWriteTimes?: boolean
   /** Names of those who may connect; everybody where it is left out. */
   readonly users?: readonly string[]

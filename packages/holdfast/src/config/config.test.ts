@@ -56,7 +56,7 @@ describe('defaults, file, flags', () => {
     })
   })
 
-  const noOptions = { readOnly: false, encrypt: false, accessBasedEnumeration: false, delayedWriteTimes: false }
+  const noOptions = { readOnly: false, encrypt: false, accessBasedEnumeration: false, delayedWriteTimes: true }
 
   test('a file says what flags say, in the same words; its paths are relative to it', () => {
     const config = resolve({

@@ -215,7 +215,7 @@ function makeShare({ name, path, options, origin, comment, users }: ShareParts):
     readOnly: options.includes('read-only'),
     encrypt: options.includes('encrypt'),
     accessBasedEnumeration: options.includes('access-based-enumeration'),
-    delayedWriteTimes: options.includes('delayed-write-times'),
+    delayedWriteTimes: !options.includes('immediate-write-times'),
     comment,
     ...(users && { users }),
   }

@@ -8,7 +8,14 @@ import { addressAllowed, addressPattern } from './addresses.ts'
 import { limitAllowed, limitNames, limits } from './limits.ts'
 import { nodeNameAllowed, nodeNamePattern, shareNameAllowed, shareNamePattern, userNameAllowed, userNamePattern } from './names.ts'
 
-export const shareOptionNames = ['read-only', 'encrypt', 'access-based-enumeration', 'delayed-write-times', 'continuous-availability', 'scale-out'] as const
+export const shareOptionNames = [
+  'read-only',
+  'encrypt',
+  'access-based-enumeration',
+  'immediate-write-times',
+  'continuous-availability',
+  'scale-out',
+] as const
 export type ShareOption = (typeof shareOptionNames)[number]
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const

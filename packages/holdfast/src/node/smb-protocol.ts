@@ -49,7 +49,7 @@ async function serveShare(
   partitionMemory: SharedArrayBuffer | undefined,
   objects?: ReadonlyMap<string, FileSystem>,
 ): Promise<ServedShare> {
-  const { name, comment, readOnly, encrypt, accessBasedEnumeration = false, delayedWriteTimes = false, users } = share
+  const { name, comment, readOnly, encrypt, accessBasedEnumeration = false, delayedWriteTimes = true, users } = share
   return {
     name,
     comment,

@@ -85,7 +85,7 @@ function createShareFiles(node: WorkerNode, share: ServedShare, options: SmbServ
     readOnly: share.readOnly ?? fileSystem.features.readOnly,
     writeThrough: share.continuouslyAvailable ?? false,
     accessBasedEnumeration: share.accessBasedEnumeration ?? false,
-    delayedWriteTimes: share.delayedWriteTimes ?? false,
+    delayedWriteTimes: share.delayedWriteTimes ?? true,
   })
   return files
 }

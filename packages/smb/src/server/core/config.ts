@@ -17,7 +17,7 @@ export interface ShareConfig {
   readonly encrypt?: boolean
   readonly continuouslyAvailable?: boolean
   readonly accessBasedEnumeration?: boolean
-  /** What is written shows in the file's write time two seconds later, or with FLUSH or CLOSE: as Windows did before Server 2019. */
+  /** What is written shows in the file's write time two seconds later, or with FLUSH or CLOSE, as older Windows and Samba do. Default true. */
   readonly delayedWriteTimes?: boolean
   /** What clients may keep of files offline (2.2.10 ShareFlags): default 'manual'. */
   readonly caching?: 'manual' | 'auto' | 'vdo' | 'none'

@@ -1,7 +1,7 @@
 /**
- * The write time as clients saw it before Windows Server 2019: what an open writes shows two seconds after its first write, and what it writes
- * later when it is closed; FLUSH and a change of size or times show it at once (MS-FSA 2.1.4.17).
- * Some old backup programs and databases compare times that way. The file itself always has the true time, which everybody else sees.
+ * The write time as an open sees it: what it writes shows two seconds after its first write, and what it writes later when it is closed; FLUSH
+ * and a change of size or times show it at once. Windows before Server 2019 and Samba do the same (MS-FSA 2.1.4.17 leaves it to the object
+ * store), and clients rely on it. The file itself always has the true time, which everybody else sees. A share may switch it off.
  */
 import type { FileInfo, FileTime, MaybePromise } from '@holdfast/storage'
 import type { FileOpen } from './file-open.ts'
@@ -21,10 +21,15 @@ export class DelayedWriteTime {
   }
 
   /** Before a write; `info` asks for the file's metadata, which only the first write after a change of what is shown does. */
-  async beforeWrite(info: () => MaybePromise<FileInfo>): Promise<void> {
+  beforeWrite(info: () => MaybePromise<FileInfo>): MaybePromise<void> {
     if (this.#isLate || (this.#shown !== undefined && this.#now() < this.#dueMs)) return
     this.#isLate = this.#shown !== undefined
-    this.#shown = (await info()).writtenAt
+    const before = info()
+    return before instanceof Promise ? before.then(later => this.#keep(later)) : this.#keep(before)
+  }
+
+  #keep({ writtenAt }: FileInfo): void {
+    this.#shown = writtenAt
     this.#dueMs = this.#now() + delayMs
   }
 

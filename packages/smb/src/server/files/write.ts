@@ -28,7 +28,7 @@ export const write: CommandHandler = request => {
   if (!open.may(access.writeData | access.appendData)) return request.fail(NtStatus.ACCESS_DENIED)
   if (asked.channel !== Channel.none && asked.channel !== undefined) return request.fail(NtStatus.INVALID_PARAMETER)
   needWritable(open)
-  if (asked.offset === appendOffset) return appendData(request, open, data)
+  if (asked.offset === appendOffset && !open.may(access.writeData)) return appendData(request, open, data)
   const offset = checkRange(asked.offset, data.length)
   if (data.length === 0) return replyWritten(request, 0)
   const conflict = open.files.opens.ioConflict(open.grant, offset, data.length, true)
@@ -52,15 +52,14 @@ async function appendData(request: RequestContext, open: FileOpen, data: Buffer)
 
 function writeData(request: RequestContext, open: FileOpen, piece: Piece): Outcome | Promise<Outcome> {
   open.files.opens.contend(open.grant, 'write')
-  if (open.delayed !== undefined) return writeDelayed(request, open, piece)
+  const noted = open.delayed?.beforeWrite(() => open.handle.info())
+  return isPromise(noted) ? noted.then(() => putData(request, open, piece)) : putData(request, open, piece)
+}
+
+function putData(request: RequestContext, open: FileOpen, piece: Piece): Outcome | Promise<Outcome> {
   const done = open.handle.write(piece.data, piece.offset)
   if (!isPromise(done) && !piece.through && open.frozen === undefined) return written(request, open, piece)
   return finishSlowly(request, open, piece, done)
-}
-
-async function writeDelayed(request: RequestContext, open: FileOpen, piece: Piece): Promise<Outcome> {
-  await open.delayed!.beforeWrite(() => open.handle.info())
-  return finishSlowly(request, open, piece, open.handle.write(piece.data, piece.offset))
 }
 
 async function finishSlowly(request: RequestContext, open: FileOpen, piece: Piece, done: void | Promise<void>): Promise<Outcome> {
