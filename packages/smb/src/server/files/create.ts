@@ -233,6 +233,7 @@ async function arbitrate(request: RequestContext, files: ShareFiles, plan: Creat
     shareAccess: plan.shareAccess,
     overwrite: what.overwrite,
     created: what.created,
+    ...(what.info.links > 1 && !what.info.isFolder ? { hasLinks: true } : {}),
     deleteOnClose: (plan.options & CreateOptions.deleteOnClose) !== 0,
     oplockLevel: plan.oplockLevel,
     ...(plan.lease === undefined ? {} : { lease: plan.lease }),

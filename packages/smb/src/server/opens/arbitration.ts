@@ -15,8 +15,7 @@ const refuse = (status: Exclude<OpenStatus, 'SUCCESS'>): Attempt<OpenResult> => 
 export const attemptOpen = (state: PartitionState, request: OpenRequest, nextOpen: () => { id: bigint; worker: number }): Attempt<OpenResult> => {
   if (request.created === true) supersedeDeleted(state, request)
   const { file, stream } = state.findStream(request)
-  if (file !== undefined && (file.deletePending || file.deleting !== undefined || stream?.isMarkedForDeletion === true))
-    return refuse('DELETE_PENDING')
+  if (file !== undefined && isGoing(file, stream, request)) return refuse('DELETE_PENDING')
   if (request.created === true && folderIsGoing(state, request.path)) return refuse('DELETE_PENDING')
   const lease = leaseOf(state, request)
   if (lease !== undefined && lease.stream !== stream) return refuse('INVALID_PARAMETER')
@@ -30,10 +29,15 @@ export const attemptOpen = (state: PartitionState, request: OpenRequest, nextOpe
   return { result: grant(state, request, id, worker) }
 }
 
+const isGoing = (file: File, stream: Stream | undefined, request: OpenRequest): boolean => {
+  if (stream?.deletePending === true || stream?.deleting !== undefined) return true
+  return request.hasLinks === true ? file.isGoingAs(request.path) : file.isGoing
+}
+
 /** Filesystems give the id of a file just removed to the next one: what was just created is not what is being deleted. */
 const supersedeDeleted = (state: PartitionState, request: OpenRequest): void => {
   const { file, stream } = state.findStream(request)
-  if (file?.deleting !== undefined) state.supersede(file)
+  if (file !== undefined && file.removals.size > 0) state.supersede(file)
   else if (stream?.deleting !== undefined && file?.deletePending === false) {
     stream.deleting = undefined
     stream.deletePending = false
@@ -44,7 +48,7 @@ const supersedeDeleted = (state: PartitionState, request: OpenRequest): void => 
 const folderIsGoing = (state: PartitionState, path: string): boolean => {
   const parent = parentOf(path)
   if (parent === undefined) return false
-  for (const folder of state.filesAt(foldPath(parent))) if (folder.deletePending || folder.deleting !== undefined) return true
+  for (const folder of state.filesAt(foldPath(parent))) if (folder.isGoing) return true
   return false
 }
 

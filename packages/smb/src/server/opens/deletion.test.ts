@@ -48,6 +48,35 @@ describe('delete-on-close', () => {
     opened(table.open(0, request()))
   })
 
+  test('of a file with several names only the one it was opened by goes, as soon as nobody has it open by that (MS-FSA 2.1.5.4)', () => {
+    const { table } = createTable()
+    const first = opened(table.open(0, request({ hasLinks: true })))
+    const link = opened(table.open(0, request({ path: 'link', hasLinks: true })))
+    table.setDeletePending(link, true)
+    assert.deepEqual([table.isDeletePending(first), table.isDeletePending(link)], [false, true])
+    assert.equal(statusOf(table.open(0, request({ path: 'link', hasLinks: true }))), 'DELETE_PENDING')
+    const { deleteNow } = table.close(link)
+    assert.equal(deleteNow?.path, 'link')
+    table.deleteFinished(deleteNow.ticket)
+    assert.deepEqual([table.pathOf(first)?.path, table.isDeletePending(first)], ['file.dat', false])
+    assert.deepEqual(table.close(first), { status: 'SUCCESS' })
+  })
+
+  test('where the first name of an open file goes, the next one takes its place', () => {
+    const { table } = createTable()
+    const first = opened(table.open(0, request({ hasLinks: true, deleteOnClose: true })))
+    const link = opened(table.open(0, request({ path: 'link', hasLinks: true })))
+    table.commitRename(link, { path: 'renamed' })
+    assert.deepEqual([table.pathOf(first)?.path, table.pathOf(link)?.path], ['file.dat', 'renamed'])
+    const { deleteNow } = table.close(first)
+    assert.equal(deleteNow?.path, 'file.dat')
+    table.deleteFinished(deleteNow.ticket)
+    table.setDeletePending(link, true)
+    assert.equal(table.isDeletePending(link), true)
+    assert.equal(table.close(link).deleteNow?.path, 'renamed')
+    assert.equal(table.size, 0)
+  })
+
   test('a new file that was given the id of one just removed is not taken for it', () => {
     const { table } = createTable()
     const { deleteNow } = table.close(opened(table.open(0, request({ deleteOnClose: true }))))

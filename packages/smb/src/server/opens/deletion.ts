@@ -4,37 +4,41 @@ import { leaseStates, type DeleteOrder, type DeletePending, type StatusResult } 
 import type { Attempt } from './waiters.ts'
 
 /** Marks (or unmarks) what an open is open on: a named stream alone, otherwise the file with all its streams (MS-FSA 2.1.5.14.3). */
-export const markForDeletion = (state: PartitionState, stream: Stream, on: boolean): void => {
-  if (stream.name === '') markFile(state, stream.file, on)
+export const markForDeletion = (state: PartitionState, { stream, link }: Open, on: boolean): void => {
+  if (stream.name === '') markFile(state, stream.file, on, link)
   else if (stream.deletePending !== on) {
     stream.deletePending = on
     tellDeletePending(state, stream)
   }
 }
 
-/** Marks (or unmarks) a file with all its streams. */
-export const markFile = (state: PartitionState, file: File, on: boolean): void => {
-  if (file.deletePending === on) return
-  file.deletePending = on
+/** Marks (or unmarks) a file with all its streams; of a file with several names only the one it is known by as `link`. */
+export const markFile = (state: PartitionState, file: File, on: boolean, link?: string): void => {
+  if (file.goingLinks.has(link) === on) return
+  if (on) file.goingLinks.add(link)
+  else file.goingLinks.delete(link)
   for (const stream of file.streams.values()) tellDeletePending(state, stream)
 }
 
 const tellDeletePending = (state: PartitionState, stream: Stream): void => {
-  const deletePending = deletePendingOf(stream)
-  for (const [worker, openIds] of opensByWorker(stream.opens)) state.send(worker, { type: 'delete-pending', openIds, deletePending })
+  for (const deletePending of ['none', 'stream', 'file'] as const) {
+    const opens = new Set([...stream.opens].filter(open => deletePendingOf(open) === deletePending))
+    for (const [worker, openIds] of opensByWorker(opens)) state.send(worker, { type: 'delete-pending', openIds, deletePending })
+  }
 }
 
 /** As a record keeps it. */
-export const deletePendingOf = (stream: Stream): DeletePending => (stream.file.deletePending ? 'file' : stream.deletePending ? 'stream' : 'none')
+export const deletePendingOf = ({ stream, link }: Open): DeletePending =>
+  stream.file.goingLinks.has(link) ? 'file' : stream.deletePending ? 'stream' : 'none'
 
 /** One attempt at FileDispositionInformation: others give up handle caching before the name may go. */
 export const attemptSetDeletePending = (state: PartitionState, open: Open, on: boolean): Attempt<StatusResult> => {
   if (open.closed) return { result: { status: 'FILE_CLOSED' } }
-  if (on && !open.stream.isMarkedForDeletion) {
+  if (on && !open.isGoing) {
     const blockers = breakHandleCaching(state, open.stream, open)
     if (blockers.length > 0) return { blockers }
   }
-  markForDeletion(state, open.stream, on)
+  markForDeletion(state, open, on)
   return { result: { status: 'SUCCESS' } }
 }
 
@@ -50,22 +54,42 @@ export const breakHandleCaching = (state: PartitionState, stream: Stream, except
 }
 
 /** After the close of an open: what has to be removed now, if this was the last open of something marked (MS-FSA 2.1.5.4). */
-export const orderDeletion = (stream: Stream, nextTicket: () => number): DeleteOrder | undefined => {
+export const orderDeletion = ({ stream, link }: Open, nextTicket: () => number): DeleteOrder | undefined => {
   const { file } = stream
   const order = (name: string): DeleteOrder => ({
     ticket: nextTicket(),
     volumeId: file.volumeId,
     fileId: file.fileId,
-    path: file.path,
+    path: link ?? file.path,
     stream: name,
     isFolder: file.isFolder,
   })
-  if (file.deletePending) {
-    if (file.opens > 0 || file.deleting !== undefined) return undefined
-    file.deleting = order('')
-    return file.deleting
+  if (file.goingLinks.has(link)) {
+    if (isOpenAs(file, link)) return undefined
+    const removal = order('')
+    file.goingLinks.delete(link)
+    file.removals.add(removal)
+    return removal
   }
   if (!stream.deletePending || stream.opens.size > 0 || stream.deleting !== undefined) return undefined
   stream.deleting = order(stream.name)
   return stream.deleting
+}
+
+const isOpenAs = (file: File, link: string | undefined): boolean => {
+  if (file.opens === 0 || (file.linkOpens === 0 && link === undefined)) return file.opens > 0
+  for (const { opens } of file.streams.values()) for (const open of opens) if (open.link === link) return true
+  return false
+}
+
+/** The name `file.path` is gone (or could not be removed): where the file is open by another name, that takes its place. */
+export const adoptLink = (state: PartitionState, file: File): void => {
+  if (file.linkOpens === 0 || isOpenAs(file, undefined)) return
+  const opens = [...file.streams.values()].flatMap(stream => [...stream.opens])
+  const path = opens.find(open => open.link !== undefined)?.link
+  if (path === undefined) return
+  state.move(file, path)
+  if (file.goingLinks.delete(path)) file.goingLinks.add(undefined)
+  for (const open of opens) if (open.link === path) open.link = undefined
+  file.linkOpens = opens.filter(open => open.link !== undefined).length
 }

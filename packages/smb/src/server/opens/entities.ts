@@ -1,6 +1,7 @@
 import type { BreakPhase, BreakState } from './break-machine.ts'
 import { ByteRangeLocks } from './byte-range-locks.ts'
 import type { LockWaiter, Waiter } from './waiters.ts'
+import { foldPath } from './paths.ts'
 import type { DeleteOrder, OpenRequest } from './types.ts'
 
 /** A file or folder with opens (or whose removal is under way). */
@@ -11,10 +12,12 @@ export class File {
   readonly isFolder: boolean
   path: string
   folded: string
-  /** All streams go with it. */
-  deletePending = false
+  /** Number of opens by another name than `path`: a hard link. */
+  linkOpens = 0
+  /** Names marked for deletion, as in `Open.link`; all streams go with the last name. */
+  readonly goingLinks = new Set<string | undefined>()
   /** Ordered to be removed and not yet reported gone. */
-  deleting: DeleteOrder | undefined
+  readonly removals = new Set<DeleteOrder>()
   readonly streams = new Map<string, Stream>()
   opens = 0
 
@@ -25,6 +28,29 @@ export class File {
     this.isFolder = request.isFolder
     this.path = request.path
     this.folded = folded
+  }
+
+  /** The name of a request or record, if it is another than `path` (a hard link). */
+  linkOf(request: Pick<OpenRequest, 'path' | 'hasLinks'>): string | undefined {
+    return request.hasLinks === true && foldPath(request.path) !== this.folded ? request.path : undefined
+  }
+
+  get deletePending(): boolean {
+    return this.goingLinks.size > 0
+  }
+
+  /** Marked, or being removed. */
+  get isGoing(): boolean {
+    return this.goingLinks.size > 0 || this.removals.size > 0
+  }
+
+  /** The same for one of its names: a path. */
+  isGoingAs(path: string): boolean {
+    if (!this.isGoing) return false
+    const name = foldPath(path)
+    for (const link of this.goingLinks) if (foldPath(link ?? this.path) === name) return true
+    for (const removal of this.removals) if (foldPath(removal.path) === name) return true
+    return false
   }
 }
 
@@ -50,7 +76,7 @@ export class Stream {
   }
 
   get isMarkedForDeletion(): boolean {
-    return this.deletePending || this.deleting !== undefined || this.file.deletePending || this.file.deleting !== undefined
+    return this.deletePending || this.deleting !== undefined || this.file.isGoing
   }
 }
 
@@ -63,6 +89,10 @@ export class Open {
   readonly clientGuid: string
   readonly createGuid: string | undefined
   readonly deleteOnClose: boolean
+  /** The name it was opened by, if it is another than the file's `path` (a hard link); follows renames. */
+  link: string | undefined
+  /** As the request said. */
+  readonly hasLinks: boolean
   caching: Caching | undefined
   /** LOCK sequence numbers by index - 1, 0xff where none is valid. */
   lockSequences: Uint8Array | undefined
@@ -77,6 +107,19 @@ export class Open {
     this.clientGuid = request.clientGuid
     this.createGuid = request.createGuid
     this.deleteOnClose = request.deleteOnClose === true
+    this.hasLinks = request.hasLinks === true
+    this.link = stream.file.linkOf(request)
+  }
+
+  /** Path in the share as of now. */
+  get path(): string {
+    return this.link ?? this.stream.file.path
+  }
+
+  /** What it is open on is marked for deletion or being removed: of a file with several names, its own. */
+  get isGoing(): boolean {
+    const { stream } = this
+    return stream.deletePending || stream.deleting !== undefined || stream.file.isGoingAs(this.path)
   }
 }
 

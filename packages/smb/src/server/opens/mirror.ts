@@ -78,6 +78,7 @@ export class MirroredOpen {
       volumeId: request.volumeId,
       fileId: request.fileId,
       path: this.path,
+      ...(request.hasLinks === true ? { hasLinks: true } : {}),
       stream: this.stream,
       isFolder: request.isFolder,
       access: request.access,

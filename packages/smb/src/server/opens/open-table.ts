@@ -1,6 +1,6 @@
 import { attemptOpen } from './arbitration.ts'
 import { oplockState } from './caching-states.ts'
-import { attemptSetDeletePending, markForDeletion, orderDeletion } from './deletion.ts'
+import { adoptLink, attemptSetDeletePending, markForDeletion, orderDeletion } from './deletion.ts'
 import { leaseId, type Open, type Stream } from './entities.ts'
 import { breakReadCaching, lockRanges, releaseLocks } from './locking.ts'
 import type { FolderWatcher } from './notify/external-changes.ts'
@@ -138,12 +138,12 @@ export class OpenTable {
     this.notify.closed(open.id)
     this.#state.removeOpen(open)
     // FILE_DELETE_ON_CLOSE shows now, not before (MS-FSA 2.1.5.4).
-    if (open.deleteOnClose) markForDeletion(this.#state, stream, true)
+    if (open.deleteOnClose) markForDeletion(this.#state, open, true)
     if (caching !== undefined) {
       caching.opens.delete(open)
       if (caching.opens.size === 0) this.#state.removeCaching(caching)
     }
-    const order = orderDeletion(stream, () => ++this.#ticket)
+    const order = orderDeletion(open, () => ++this.#ticket)
     if (order !== undefined) this.#deletions.set(order.ticket, { order, stream, worker: open.worker })
     this.#state.prune(stream)
     this.#state.waiting.refuse(waiter => waiter.open === open, 'FILE_CLOSED')
@@ -158,8 +158,8 @@ export class OpenTable {
     const { stream } = deletion
     const { file } = stream
     if (stream.deleting === deletion.order) stream.deleting = undefined
-    if (file.deleting === deletion.order) file.deleting = undefined
-    if (file.opens === 0) file.deletePending = false
+    if (file.removals.delete(deletion.order)) adoptLink(this.#state, file)
+    if (file.opens === 0) file.goingLinks.clear()
     if (stream.opens.size === 0) stream.deletePending = false
     for (const each of [...file.streams.values(), stream]) this.#state.prune(each)
   }
@@ -189,7 +189,7 @@ export class OpenTable {
   }
 
   isDeletePending(openId: bigint): boolean {
-    return this.#state.opens.get(openId)?.stream.isMarkedForDeletion === true
+    return this.#state.opens.get(openId)?.isGoing === true
   }
 
   prepareRename(openId: bigint, target: RenameTarget): StatusResult | Pending<StatusResult> {
@@ -229,8 +229,8 @@ export class OpenTable {
   }
 
   pathOf(openId: bigint): { readonly path: string; readonly stream: string } | undefined {
-    const stream = this.#state.opens.get(openId)?.stream
-    return stream && { path: stream.file.path, stream: stream.name }
+    const open = this.#state.opens.get(openId)
+    return open && { path: open.path, stream: open.stream.name }
   }
 
   /** CHANGE_NOTIFY on an open folder. */

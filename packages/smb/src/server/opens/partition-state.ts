@@ -75,12 +75,14 @@ export class PartitionState {
     this.opens.set(open.id, open)
     open.stream.opens.add(open)
     open.stream.file.opens++
+    if (open.link !== undefined) open.stream.file.linkOpens++
   }
 
   removeOpen(open: Open): void {
     this.opens.delete(open.id)
     open.stream.opens.delete(open)
     open.stream.file.opens--
+    if (open.link !== undefined) open.stream.file.linkOpens--
   }
 
   /** A new file was given the id of one that is gone already, though that was not reported yet. */
@@ -95,7 +97,7 @@ export class PartitionState {
       file.streams.delete(stream.folded)
       this.#slots.free(stream.slot)
     }
-    if (file.opens === 0 && file.streams.size === 0 && file.deleting === undefined) this.#forget(file)
+    if (file.opens === 0 && file.streams.size === 0 && file.removals.size === 0) this.#forget(file)
   }
 
   #forget(file: File): void {
@@ -163,7 +165,7 @@ export class PartitionState {
       caching.stopTimer?.()
       caching.stopTimer = undefined
     }
-    if (outcome.notice !== undefined) this.#notify(caching, outcome.notice)
+    if (outcome.notice !== undefined) this.#notify(caching, outcome.notice, event)
     if (caching.phase === 'breaking' && caching.stopTimer === undefined) {
       caching.stopTimer = this.scheduler.after(this.#breakTimeoutMs, () => this.#expire(caching))
     }
@@ -199,7 +201,7 @@ export class PartitionState {
     return outcome
   }
 
-  #notify(caching: Caching, notice: NonNullable<BreakOutcome['notice']>): void {
+  #notify(caching: Caching, notice: NonNullable<BreakOutcome['notice']>, event: BreakEvent): void {
     const { acknowledgementRequired } = notice
     const [open] = caching.opens
     if (open === undefined) return
@@ -207,7 +209,8 @@ export class PartitionState {
       this.#send(open.worker, { type: 'oplock-break', notice: { openId: open.id, newLevel: oplockLevel(notice.to), acknowledgementRequired } })
       return
     }
-    caching.epoch = (caching.epoch + 1) & 0xffff
+    // A break that goes on after an acknowledgement is the same change of the lease.
+    if (event === 'break') caching.epoch = (caching.epoch + 1) & 0xffff
     const { clientGuid, key: leaseKey } = caching
     // One notification per lease; any connection of the client will do (MS-SMB2 3.3.4.7).
     const [worker, openIds] = [...opensByWorker(caching.opens)][0]!

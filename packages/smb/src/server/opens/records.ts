@@ -13,13 +13,14 @@ export const recordOf = (open: Open): OpenRecord => {
     worker: open.worker,
     volumeId: file.volumeId,
     fileId: file.fileId,
-    path: file.path,
+    path: open.path,
+    ...(open.hasLinks ? { hasLinks: true } : {}),
     stream: stream.name,
     isFolder: file.isFolder,
     access: open.access,
     shareAccess: open.shareAccess,
     deleteOnClose: open.deleteOnClose,
-    deletePending: deletePendingOf(stream),
+    deletePending: deletePendingOf(open),
     clientGuid: open.clientGuid,
     ...(open.createGuid === undefined ? {} : { createGuid: open.createGuid }),
     ...(caching === undefined ? {} : { caching: cachingRecordOf(caching) }),
@@ -54,8 +55,8 @@ export const restoreOpen = (state: PartitionState, record: OpenRecord, worker: n
   for (const lock of record.locks) stream.locks.add(lock)
   state.countLocks(stream)
   open.lockSequences = record.lockSequences
-  if (record.deletePending === 'stream') markForDeletion(state, stream, true)
-  if (record.deletePending === 'file') markFile(state, stream.file, true)
+  if (record.deletePending === 'stream') markForDeletion(state, open, true)
+  if (record.deletePending === 'file') markFile(state, stream.file, true, open.link)
   return open
 }
 

@@ -13,7 +13,7 @@ export const attemptRename = (state: PartitionState, open: Open, target: RenameT
   if (open.closed) return refuse('FILE_CLOSED')
   const { stream } = open
   if (target.stream !== undefined) return attemptStreamRename(state, open, target.stream)
-  if (targetFolderRefuses(state, target.path, open.clientGuid)) return refuse('SHARING_VIOLATION')
+  if (targetFolderRefuses(state, target.path, open)) return refuse('SHARING_VIOLATION')
   const blockers: Caching[] = []
   if (target.link !== true) {
     if (stream.file.isFolder) {
@@ -41,15 +41,16 @@ const attemptStreamRename = (state: PartitionState, open: Open, name: string): A
 }
 
 /**
- * The target's folder must not be open for deletion. Only the client's own opens count: with those of others, a file manager that keeps a
- * folder open somewhere would refuse every rename in it.
+ * The target's folder must not be open for deletion. When a folder is renamed only the client's own opens count: a file manager that keeps
+ * the folder above open on another machine shall not refuse it.
  */
-const targetFolderRefuses = (state: PartitionState, path: string, clientGuid: string): boolean => {
+const targetFolderRefuses = (state: PartitionState, path: string, { stream, clientGuid }: Open): boolean => {
   const parent = parentOf(path)
   if (parent === undefined) return false
   for (const folder of state.filesAt(foldPath(parent))) {
     for (const open of folder.streams.get('')?.opens ?? []) {
-      if (open.clientGuid === clientGuid && sharesConflict(open, targetFolderMode)) return true
+      if (stream.file.isFolder && open.clientGuid !== clientGuid) continue
+      if (sharesConflict(open, targetFolderMode)) return true
     }
   }
   return false
@@ -76,6 +77,12 @@ export const applyRename = (state: PartitionState, open: Open, target: { readonl
     tellPaths(state, file)
     return
   }
+  const { link } = open
+  if (link !== undefined) {
+    for (const each of file.streams.values()) for (const other of each.opens) if (other.link === link) other.link = target.path
+    tellPaths(state, file)
+    return
+  }
   const from = file.path
   const below = file.isFolder ? [...state.files.values()].filter(each => isBelow(each.folded, file.folded)) : []
   state.move(file, target.path)
@@ -88,6 +95,6 @@ export const applyRename = (state: PartitionState, open: Open, target: { readonl
 
 const tellPaths = (state: PartitionState, file: File): void => {
   for (const stream of file.streams.values()) {
-    for (const open of stream.opens) state.send(open.worker, { type: 'path', openId: open.id, path: file.path, stream: stream.name })
+    for (const open of stream.opens) state.send(open.worker, { type: 'path', openId: open.id, path: open.path, stream: stream.name })
   }
 }

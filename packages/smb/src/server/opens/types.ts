@@ -69,6 +69,8 @@ export interface OpenRequest extends FileIdentity {
   readonly overwrite?: boolean
   /** This request created the file or stream. */
   readonly created?: boolean
+  /** The file has several names: of these, `path` is its own for deletion and renames. */
+  readonly hasLinks?: boolean
   /** FILE_DELETE_ON_CLOSE: takes effect when this very open is closed. */
   readonly deleteOnClose?: boolean
   /** Requested `oplockLevels`; `lease` asks for `lease` below. */
@@ -204,6 +206,7 @@ export interface OpenRecord extends FileIdentity {
   /** Worker of the node that serves its session. */
   readonly worker: number
   readonly path: string
+  readonly hasLinks?: boolean
   readonly stream: string
   readonly isFolder: boolean
   readonly access: number
