@@ -151,10 +151,12 @@ export interface SessionContext {
   readonly clientGuid: string
   readonly dialect: number
   /**
-   * Sends an OPLOCK_BREAK notification (oplock or lease) on one of the session's channels, the newest request's first. False
+   * Sends an OPLOCK_BREAK notification on one of the session's channels, the newest request's first. False
    * when no channel is left. `body` is copied.
    */
   sendBreak(body: Uint8Array): boolean
+  /** Sends a lease break: leases are the client's, so its oldest connection is tried first (3.3.4.7). */
+  sendLeaseBreak(body: Uint8Array): boolean
 }
 
 export interface TreeContext {

@@ -182,6 +182,11 @@ export class SmbServer implements WorkerProtocol {
     if (delayMs > 0) await new Promise<void>(resolve => void this.timers.set(resolve, delayMs))
   }
 
+  /** Connections of a client on this worker, the oldest first. */
+  *connectionsOf(clientGuid: string): Iterable<SmbConnection> {
+    for (const connection of this.#connections) if (connection.clientGuid === clientGuid) yield connection
+  }
+
   onConnectionClosed(connection: SmbConnection, reason: OpenCloseReason): void {
     if (!this.#connections.delete(connection)) return
     this.gauges.connections.add(-1)

@@ -155,6 +155,13 @@ export class Session implements SessionContext {
     return false
   }
 
+  sendLeaseBreak(body: Uint8Array): boolean {
+    for (const connection of this.server.connectionsOf(this.clientGuid)) {
+      for (const session of connection.sessions.values()) if (session.state !== 'closed' && session.#sendOn(connection, body)) return true
+    }
+    return false
+  }
+
   #sendOn(connection: SmbConnection, body: Uint8Array): boolean {
     // A channel that is being bound is none yet.
     if (this.channels.get(connection)?.signer === undefined) return false

@@ -7,47 +7,73 @@ import type { FileInfo, FileTime, MaybePromise } from '@holdfast/storage'
 import type { FileOpen } from './file-open.ts'
 
 const delayMs = 2000
+/** The time of a write and the write time that the filesystem notes are that close, in 100 ns. */
+const tolerance = 10_000_000n
+
+/** What the clocks say. */
+export interface WriteClocks {
+  /** Milliseconds, monotonic. */
+  now(): number
+  /** The time of day. */
+  wallClock(): FileTime
+}
+
+/** Where an open is with what it has written. */
+type Phase = 'shown' | 'delayed' | 'late'
 
 export class DelayedWriteTime {
-  readonly #now: () => number
-  /** Shown instead of the true time, until `#dueMs` or, for writes after that, until the end. */
-  #shown: FileTime | undefined
+  readonly #clocks: WriteClocks
+  #phase: Phase = 'shown'
+  /** What is shown instead of the time of the open's last write. */
+  #before: FileTime = 0n
   #dueMs = 0
-  #isLate = false
+  #wroteMs = 0
 
-  /** `now`: milliseconds on a monotonic clock. */
-  constructor(now: () => number) {
-    this.#now = now
+  constructor(clocks: WriteClocks) {
+    this.#clocks = clocks
   }
 
-  /** Before a write; `info` asks for the file's metadata, which only the first write after a change of what is shown does. */
+  /** Before each write; `info` tells the file's metadata, and is asked where a delay begins only. */
   beforeWrite(info: () => MaybePromise<FileInfo>): MaybePromise<void> {
-    if (this.#isLate || (this.#shown !== undefined && this.#now() < this.#dueMs)) return
-    this.#isLate = this.#shown !== undefined
-    const before = info()
-    return before instanceof Promise ? before.then(later => this.#keep(later)) : this.#keep(before)
+    const nowMs = this.#clocks.now()
+    this.#wroteMs = nowMs
+    if (this.#phase === 'late' || (this.#phase === 'delayed' && nowMs < this.#dueMs)) return
+    const phase = this.#phase === 'shown' ? 'delayed' : 'late'
+    const found = info()
+    return found instanceof Promise ? found.then(later => this.#begin(phase, later, nowMs)) : this.#begin(phase, found, nowMs)
   }
 
-  #keep({ writtenAt }: FileInfo): void {
-    this.#shown = writtenAt
-    this.#dueMs = this.#now() + delayMs
+  #begin(phase: Phase, { writtenAt }: FileInfo, nowMs: number): void {
+    this.#phase = phase
+    this.#before = writtenAt
+    this.#dueMs = nowMs + delayMs
   }
 
   /** The true time shows from now on. */
   settle(): void {
-    this.#shown = undefined
-    this.#isLate = false
-  }
-
-  /** True when later writes have not shown yet: closing the open is when they do. */
-  get isLate(): boolean {
-    return this.#isLate
+    this.#phase = 'shown'
   }
 
   /** Metadata as this open shows it. */
   show(info: FileInfo): FileInfo {
-    const hides = this.#shown !== undefined && (this.#isLate || this.#now() < this.#dueMs)
-    return hides ? { ...info, writtenAt: this.#shown! } : info
+    const hides = this.#phase === 'late' || (this.#phase === 'delayed' && this.#clocks.now() < this.#dueMs)
+    return hides && this.#isOurs(info) ? { ...info, writtenAt: this.#before } : info
+  }
+
+  /** What was written late shows at the end: is this file still as the open has written it then? */
+  isLate(info: FileInfo): boolean {
+    return this.#phase === 'late' && this.#isOurs(info)
+  }
+
+  get mayBeLate(): boolean {
+    return this.#phase === 'late'
+  }
+
+  /** False once somebody has set another time, or written later. */
+  #isOurs({ writtenAt }: FileInfo): boolean {
+    const agoMs = this.#clocks.now() - this.#wroteMs
+    const wroteAt = this.#clocks.wallClock() - BigInt(Math.round(agoMs * 10_000))
+    return writtenAt > wroteAt - tolerance && writtenAt < wroteAt + tolerance
   }
 }
 
@@ -61,7 +87,11 @@ export function shownInfo(open: FileOpen): MaybePromise<FileInfo> {
 
 /** Before CLOSE: what was written late is written now, as far as anybody can tell. */
 export async function settleAtClose(open: FileOpen): Promise<void> {
-  if (open.delayed?.isLate !== true) return
-  await open.handle.setInfo({ writtenAt: open.files.wallClock() })
-  open.delayed.settle()
+  const { delayed } = open
+  if (delayed === undefined) return
+  // A time that the client has set through this open stays.
+  if (delayed.mayBeLate && open.frozen?.writtenAt === undefined && delayed.isLate(await open.handle.info())) {
+    await open.handle.setInfo({ writtenAt: open.files.wallClock() })
+  }
+  delayed.settle()
 }

@@ -65,7 +65,7 @@ export class FileOpen implements ServerOpen {
     this.access = options.access
     this.createOptions = options.createOptions
     this.mode = options.createOptions & modeOptions
-    this.delayed = options.files.options.delayedWriteTimes && !options.isFolder ? new DelayedWriteTime(options.files.now) : undefined
+    this.delayed = options.files.options.delayedWriteTimes && !options.isFolder ? new DelayedWriteTime(options.files) : undefined
     this.files.byId.set(this.persistentId, this)
   }
 

@@ -68,7 +68,7 @@ function sendLeaseBreak(files: ShareFiles, notice: LeaseBreak): void {
     currentLeaseState: notice.currentState,
     newLeaseState: notice.newState,
   })
-  for (const id of notice.openIds) if (files.byId.get(id)?.tree.session.sendBreak(body) === true) return
+  for (const id of notice.openIds) if (files.byId.get(id)?.tree.session.sendLeaseBreak(body) === true) return
   if (notice.acknowledgementRequired) {
     void files.opens.acknowledgeLeaseBreak({ clientGuid: notice.clientGuid, leaseKey: notice.leaseKey, state: notice.newState })
   }

@@ -43,7 +43,7 @@ interface Range {
 function readData(request: RequestContext, open: FileOpen, range: Range): Outcome | Promise<Outcome> {
   // A body has at least one byte of data (2.2.20).
   const body = request.reserve(fixedBytes + Math.max(range.length, 1))
-  if (!Number.isSafeInteger(range.offset)) return request.fail(NtStatus.END_OF_FILE)
+  if (range.length > 0 && !Number.isSafeInteger(range.offset)) return request.fail(NtStatus.END_OF_FILE)
   const count = open.handle.read(body.subarray(fixedBytes, fixedBytes + range.length), range.offset)
   if (isPromise(count)) return count.then(arrived => replyRead(request, body, { ...range, arrived, open }))
   return replyRead(request, body, { ...range, arrived: count, open })

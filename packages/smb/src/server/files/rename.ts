@@ -40,7 +40,8 @@ export async function rename(request: RequestContext, open: FileOpen, asked: Ren
   if (asked.rootDirectory !== 0n || asked.name === '') throw new StatusError(NtStatus.INVALID_PARAMETER)
   if (asked.name.startsWith(':')) return renameStream(request, open, asked)
   const target = targetName(asked.name)
-  if (target.stream !== '') throw new StatusError(NtStatus.OBJECT_NAME_INVALID)
+  // A stream stays with its file: naming one is opening that, which its own stream's open refuses.
+  if (target.stream !== '') throw new StatusError(open.stream === '' ? NtStatus.OBJECT_NAME_INVALID : NtStatus.SHARING_VIOLATION)
   if (open.stream !== '') throw new StatusError(NtStatus.INVALID_PARAMETER)
   const from = open.path
   if (from === '' || target.path === '') throw new StatusError(NtStatus.ACCESS_DENIED)
@@ -87,16 +88,17 @@ async function checkTargetFolder(request: RequestContext, open: FileOpen, path: 
   }
 }
 
-/** `:new` renames the opened stream (MS-FSCC 2.4.37); `::$DATA` would make it the data stream, which is not done. */
+/** `:new` renames the opened stream (MS-FSCC 2.4.37); with `::$DATA` it becomes the file's data (MS-FSA 2.1.5.14.11). */
 async function renameStream(request: RequestContext, open: FileOpen, asked: RenameAsked): Promise<void> {
-  const { stream } = targetName(asked.name)
-  if (stream === '' || open.stream === '') throw new StatusError(NtStatus.OBJECT_NAME_INVALID)
+  const { stream, path: named, streamType } = targetName(asked.name)
+  if (streamType !== 'data' || named !== '' || open.stream === '') throw new StatusError(NtStatus.OBJECT_NAME_INVALID)
   const { opens } = open.files
   const { path } = open
   const answer = opens.prepareRename(open.grant, { path, stream })
   must('status' in answer ? answer : await settled(request, answer))
   await open.handle.rename({ path, stream }, { replace: asked.replaceIfExists })
   await opens.commitRename(open.grant, { path, stream })
+  if (stream === '') return
   const { folder, name } = splitPath(path)
   opens.notify.publish({ folder, name: `${name}:${stream}`, action: notifyActions.addedStream, filter: notifyFilters.streamName })
 }

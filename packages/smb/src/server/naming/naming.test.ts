@@ -110,10 +110,17 @@ test('a path that was parsed is shown as it was named', () => {
 })
 
 test('no name makes the parser throw', () => {
-  const pieces = fc.array(fc.constantFrom('\\', ':', '.', 'a', '$DATA', '*', '\0', '\ud800', ' '), { maxLength: 12 }).map(parts => parts.join(''))
+  const pieces = fc
+    .array(fc.constantFrom('\\', '/', ':', '.', '..', 'a', '$DATA', '*', '\0', '\ud800', ' '), { maxLength: 12 })
+    .map(parts => parts.join(''))
   fc.assert(
     fc.property(pieces, name => {
-      assert.ok([NtStatus.SUCCESS, NtStatus.INVALID_PARAMETER, NtStatus.OBJECT_NAME_INVALID].some(status => status === parseCreateName(name).status))
+      const parsed = parseCreateName(name)
+      if (parsed.status === NtStatus.SUCCESS) assert.ok(!parsed.path.split('/').some(component => component === '..' || component === '.'))
+      else
+        assert.ok(
+          [NtStatus.INVALID_PARAMETER, NtStatus.OBJECT_NAME_INVALID, NtStatus.OBJECT_PATH_SYNTAX_BAD].some(status => status === parsed.status),
+        )
       parseRenameTarget(name)
     }),
   )

@@ -84,13 +84,15 @@ export function parseRenameTarget(name: string): ParsedName | RefusedName {
   return parse(name.charCodeAt(0) === 0x5c ? name.slice(1) : name)
 }
 
-/** Carries `..` out, as servers do; false where that would lead out of the share. */
-function goUp(components: string[]): boolean {
-  for (let up = components.indexOf('..'); up >= 0; up = components.indexOf('..')) {
-    if (up === 0) return false
-    components.splice(up - 1, 2)
+/** Carries `..` out, as servers do; undefined where that would lead out of the share. */
+function goUp(components: readonly string[]): readonly string[] | undefined {
+  if (!components.includes('..')) return components
+  const left: string[] = []
+  for (const component of components) {
+    if (component !== '..') left.push(component)
+    else if (left.pop() === undefined) return undefined
   }
-  return true
+  return left
 }
 
 function parse(name: string): ParsedName | RefusedName {
@@ -110,11 +112,12 @@ function parse(name: string): ParsedName | RefusedName {
     // `:stream` alone is a stream of the root.
     if (components[last] === '' && last === 0) components.pop()
   }
-  if (!goUp(components)) return syntaxBad
-  if (!components.every(isComponentName)) return invalid
+  if (!components.every(component => component === '..' || isComponentName(component))) return invalid
+  const left = goUp(components)
+  if (left === undefined) return syntaxBad
   return {
     status: NtStatus.SUCCESS,
-    path: components.join('/'),
+    path: left.join('/'),
     stream: streamPart?.stream ?? '',
     streamType: streamPart?.type,
     mustBeFolder: endsInSeparator || streamPart?.type === 'index',
