@@ -91,10 +91,10 @@ function namesIn(list: string): { readonly local: string; readonly exported: str
 
 /**
  * True when a block comment that opens with two stars ends right above the position. One comment serves a block of one-line
- * constants or types that stand below each other without a gap.
+ * constants or types that stand below each other without a gap. Remarks for the linter may stand between.
  */
 function hasDocstring(text: string, index: number): boolean {
-  const before = text.slice(0, index)
+  const before = text.slice(0, index).replace(/(?:^\/\/ oxlint-.*\n)+$/m, '')
   const above = before.trimEnd()
   if (above.endsWith('*/')) return above.slice(above.lastIndexOf('/*')).startsWith('/**')
   const previous = before.slice(before.lastIndexOf('\n', before.length - 2) + 1)

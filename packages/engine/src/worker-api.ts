@@ -41,6 +41,7 @@ export interface Connection {
   close(reason: string): void
 }
 
+/** What a protocol does with one client connection; the engine calls it, one call at a time. */
 export interface ConnectionHandler {
   onMessage(message: Message): void
   /** The connection has room again (after `unsentBytes` was above its limit). */
@@ -78,6 +79,7 @@ export interface WorkerNode {
   endAsync(): void
 }
 
+/** Methods of a worker object by name. `from` is the calling worker's index; what a method returns, or its promise gives, is structured-cloned to the caller. */
 export type WorkerObject = Record<string, (argument: never, from: number) => unknown>
 
 /** Counters and gauges in shared memory that `/metrics` sums over all workers. Names are Prometheus names. */
@@ -85,6 +87,7 @@ export interface Counters {
   counter(name: string, help: string, labels?: Readonly<Record<string, string>>): Counter
   gauge(name: string, help: string, labels?: Readonly<Record<string, string>>): Counter
 }
+/** One counter or gauge of this worker; adding costs one atomic operation. `set` is for gauges. */
 export interface Counter {
   add(n?: number): void
   set(n: number): void

@@ -20,10 +20,12 @@ export const openAt = (folderFd: number, path: PathArgument, flags: number, mode
 /** Opens once more what a descriptor stands for (O_PATH too), with other flags, by its link in /proc. */
 export const reopen = (fd: number, flags: number): number => openAt(-1, `/proc/self/fd/${fd}`, flags)
 
+/** close(2): 0 or -errno. The descriptor is gone either way. */
 export const close = (fd: number): number => libc.close(fd)
 
 /** Reads into all of `target`, or up to the end of file. */
 export const pread = (fd: number, target: Uint8Array, offset: number): number => libc.pread(fd, target, target.length, offset)
+/** pwrite(2): bytes written, which may be fewer than `source` has, or -errno. `offset` in bytes. */
 export const pwrite = (fd: number, source: Uint8Array, offset: number): number => libc.pwrite(fd, source, source.length, offset)
 
 const ioVector = Buffer.alloc(16)
@@ -56,19 +58,27 @@ export const pwriteFlagsAsync = (fd: number, source: Uint8Array, offset: number,
   return callAsync('pwritev2', fd, vector, 1, offset, 0, flags).finally(() => void source)
 }
 
+/** pread(2) on the thread pool; `target` is written to until it resolves. */
 export const preadAsync = (fd: number, target: Uint8Array, offset: number): Promise<number> => callAsync('pread', fd, target, target.length, offset)
+/** pwrite(2) on the thread pool. `source` must not change until it resolves. */
 export const pwriteAsync = (fd: number, source: Uint8Array, offset: number): Promise<number> => callAsync('pwrite', fd, source, source.length, offset)
+/** fsync(2) on the thread pool: data and metadata. */
 export const fsyncAsync = (fd: number): Promise<number> => callAsync('fsync', fd)
+/** fdatasync(2) on the thread pool: data, and what is needed to read it again. */
 export const fdatasyncAsync = (fd: number): Promise<number> => callAsync('fdatasync', fd)
+/** fsync(2), blocking: 0 or -errno. */
 export const fsync = (fd: number): number => libc.fsync(fd)
+/** fdatasync(2), blocking: 0 or -errno. */
 export const fdatasync = (fd: number): number => libc.fdatasync(fd)
 
 /** dup3(2): `to` becomes another descriptor of what `from` is, and what it was is closed. */
 export const duplicateTo = (from: number, to: number): number => libc.dup3(from, to, O_CLOEXEC)
 
+/** ftruncate(2): 0 or -errno. What is added reads as zeros. */
 export const ftruncate = (fd: number, sizeBytes: number): number => libc.ftruncate(fd, sizeBytes)
 /** fallocate(2); `mode`: FALLOC_FL_*. */
 export const fallocate = (fd: number, mode: number, offset: number, length: number): number => libc.fallocate(fd, mode, offset, length)
+/** `fallocate` on the thread pool. */
 export const fallocateAsync = (fd: number, mode: number, offset: number, length: number): Promise<number> =>
   callAsync('fallocate', fd, mode, offset, length)
 /** lseek(2); SEEK_DATA and SEEK_HOLE give -ENXIO at or beyond the end of file. */
@@ -82,6 +92,7 @@ const copyOffsets = (sourceOffset: number, targetOffset: number): [Buffer, Buffe
   return [source, target]
 }
 
+/** What `copyFileRange` and `cloneFileRange` take: descriptors, offsets and a length in bytes. */
 export interface CopyRange {
   readonly sourceFd: number
   readonly sourceOffset: number
@@ -95,6 +106,7 @@ export const copyFileRange = (range: CopyRange): number => {
   const [source, target] = copyOffsets(range.sourceOffset, range.targetOffset)
   return libc.copyFileRange(range.sourceFd, source, range.targetFd, target, range.lengthBytes, 0)
 }
+/** `copyFileRange` on the thread pool. */
 export const copyFileRangeAsync = (range: CopyRange): Promise<number> => {
   const [source, target] = copyOffsets(range.sourceOffset, range.targetOffset)
   return callAsync('copyFileRange', range.sourceFd, source, range.targetFd, target, range.lengthBytes, 0)

@@ -68,6 +68,7 @@ export function duplicateDescriptor(fd: number): number {
   return need().dup(fd)
 }
 
+/** close(2) of a duplicate: the socket itself stays open for those who hold another descriptor of it. */
 export function closeDescriptor(fd: number): void {
   need().close(fd)
 }

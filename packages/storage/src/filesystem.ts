@@ -51,6 +51,7 @@ export interface FileInfo {
   readonly reparseTag: number
 }
 
+/** A name in a folder, with its metadata. */
 export interface FolderEntry extends FileInfo {}
 
 /** What can be changed of a file's metadata; what is left out stays. */
@@ -64,6 +65,7 @@ export interface InfoChange {
   readonly changedAt?: FileTime
 }
 
+/** A data stream of a file (MS-FSCC 2.4.49). */
 export interface StreamInfo {
   /** `''` is the unnamed data stream. */
   readonly name: string
@@ -71,6 +73,7 @@ export interface StreamInfo {
   readonly allocationBytes: number
 }
 
+/** A small named value that a file carries (MS-FSCC 2.4.16). */
 export interface ExtendedAttribute {
   /** As given by the client; compared without regard to case. At most 255 bytes. */
   readonly name: string
@@ -79,6 +82,7 @@ export interface ExtendedAttribute {
   readonly flags: number
 }
 
+/** A part of a file, in bytes. */
 export interface ByteRange {
   readonly offset: number
   readonly length: number
@@ -94,6 +98,7 @@ export interface OpenAccess {
   readonly writeThrough?: boolean
 }
 
+/** What a new file, folder or stream is to be like. */
 export interface CreateOptions {
   readonly folder: boolean
   readonly attributes: FileAttributes
@@ -105,6 +110,7 @@ export interface CreateOptions {
   readonly access: OpenAccess
 }
 
+/** What a filesystem says of itself as a volume (MS-FSCC 2.5); a unit has `allocationUnitBytes`. */
 export interface VolumeInfo {
   readonly label: string
   readonly serialNumber: number
@@ -118,6 +124,7 @@ export interface VolumeInfo {
   readonly maxNameLength: number
 }
 
+/** What a filesystem can do; clients are told (MS-FSCC 2.5.1), and what it cannot is refused with `not-supported`. */
 export interface Features {
   readonly readOnly: boolean
   readonly namedStreams: boolean
@@ -207,6 +214,7 @@ export interface FileHandle {
   close(): MaybePromise<void>
 }
 
+/** What a share serves. Every method may fail with an `FsError`. */
 export interface FileSystem {
   readonly features: Features
   /** False while there is nothing to serve (the folder has been removed); asked when a client connects to the share. Optional: always there. */
@@ -232,6 +240,7 @@ export interface FileSystem {
   close(): MaybePromise<void>
 }
 
+/** All codes of `FsError`. */
 export const fsErrorCodes = [
   'not-found',
   'path-not-found',
@@ -255,6 +264,7 @@ export const fsErrorCodes = [
   'too-large',
   'io',
 ] as const
+/** A code of `FsError`: stable, for programs. */
 export type FsErrorCode = (typeof fsErrorCodes)[number]
 
 /** Outcomes of ordinary requests: nobody wants to know where they were made, and a stack costs more than the request. */

@@ -11,6 +11,7 @@ export type Computed =
   | { readonly role: 'offset'; readonly kind: Kind<number>; readonly target: string; readonly base: number | undefined }
   | { readonly role: 'length' | 'count'; readonly kind: Kind<number>; readonly target: string }
 
+/** How a variable part lies behind the fixed fields. */
 export interface TailOptions {
   /** Alignment in bytes, relative to where offsets count from (the struct's `base`). Default 1. */
   readonly align?: number
@@ -42,8 +43,10 @@ export interface Defaulted<F, In> {
 
 // oxlint-disable-next-line typescript/no-explicit-any -- see AnyKind
 export type AnyTail = Tail<any, any>
+/** A line of a table. */
 // oxlint-disable-next-line typescript/no-explicit-any -- see AnyKind
 export type Field = AnyKind | Computed | AnyTail | Defaulted<AnyKind | AnyTail, any>
+/** A table: fields by name, in the order on the wire. */
 export type Fields = Readonly<Record<string, Field>>
 
 type Decoded<F> =

@@ -27,7 +27,8 @@ export interface Kind<Out = unknown, In = Out> {
   writeCode(at: string, value: string, use: Use): string
 }
 
-// oxlint-disable-next-line typescript/no-explicit-any -- a kind of anything; inference puts the types back
+/** A kind of anything. */
+// oxlint-disable-next-line typescript/no-explicit-any -- inference puts the types back
 export type AnyKind = Kind<any, any>
 
 /** `at` plus a constant, as source: `at + 4`. */

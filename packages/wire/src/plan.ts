@@ -35,6 +35,7 @@ export interface TailPart {
   readonly default: unknown
 }
 
+/** What holds for a struct as a whole. */
 export interface StructOptions {
   /** Where offsets and alignment count from, in bytes relative to the start of the struct: -64 for an SMB2 body. Default 0. */
   readonly base?: number

@@ -2,6 +2,7 @@
 import { MalformedError, UsageError } from './errors.ts'
 import { InPlace } from './fields.ts'
 
+/** No bytes; shared, so compare by `length`. */
 export const emptyBytes: Buffer = Buffer.alloc(0)
 
 /** Fewer bytes than the fixed part. */

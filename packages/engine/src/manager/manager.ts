@@ -14,16 +14,19 @@ import type { WorkerHandle } from './worker-handle.ts'
 import { WorkerPool } from './worker-pool.ts'
 import type { WorkerPoolOptions } from './worker-pool.ts'
 
+/** How many workers run what, within which limits (what is left out is as in `defaultLimits`), and who hears of what happens to them. */
 export interface ManagerOptions extends WorkerPoolOptions {
   readonly limits?: Partial<EngineLimits>
   readonly onLog?: (level: string, message: string, fields: Readonly<Record<string, unknown>>) => void
 }
 
+/** Where a protocol listens. Port 0 takes a free one. */
 export interface ListenOptions extends ListenerOptions {
   readonly host: string
   readonly port: number
 }
 
+/** Where a listener really is. */
 export interface ListeningAddress {
   readonly host: string
   readonly port: number

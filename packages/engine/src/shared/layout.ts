@@ -105,6 +105,7 @@ export interface EngineLimits {
   readonly workerHeapMiB: number
 }
 
+/** The limits of a node that says nothing of its own: 8,192 connections, 256 MiB of shared memory for each direction. Memory is taken as it is used. */
 export const defaultLimits: EngineLimits = {
   connections: 8192,
   connectionsPerAddress: 8192,

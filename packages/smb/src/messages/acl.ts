@@ -40,6 +40,7 @@ export const aceFlags = {
 /** The flags that say how an ACE is inherited. */
 export const inheritanceFlags = aceFlags.objectInherit | aceFlags.containerInherit | aceFlags.noPropagateInherit | aceFlags.inheritOnly
 
+/** An access control entry (MS-DTYP 2.4.4). */
 export interface Ace {
   /** `aceType`. */
   readonly type: number
@@ -56,6 +57,7 @@ export interface Ace {
   readonly data?: Uint8Array
 }
 
+/** An access control list (MS-DTYP 2.4.5), entries in the order in which they are evaluated. */
 export interface Acl {
   /** 2, or 4 (ACL_REVISION_DS) when there are object ACEs. */
   readonly revision: number

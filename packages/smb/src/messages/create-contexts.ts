@@ -60,6 +60,7 @@ const Entry = struct('SMB2_CREATE_CONTEXT', {
   data: data({ align: 8, emptyOffset: 'zero' }),
 })
 
+/** One create context as it travels, its data not yet decoded (MS-SMB2 2.2.13.2). */
 export interface CreateContext {
   /** See `CreateContextName`. */
   readonly name: string

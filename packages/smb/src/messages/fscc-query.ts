@@ -27,6 +27,7 @@ export interface QueryRow<Source> {
   write(source: Source, target: Buffer, at: number, end: number): number
 }
 
+/** What became of a query: the status to answer, and how many bytes were written. */
 export interface QueryOutcome {
   /** SUCCESS or BUFFER_OVERFLOW (a regular response), or the error to answer. */
   readonly status: number

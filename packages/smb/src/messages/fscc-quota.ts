@@ -14,6 +14,7 @@ const QuotaEntry = struct('FILE_QUOTA_INFORMATION', {
 
 const GetQuotaEntry = struct('FILE_GET_QUOTA_INFORMATION', { nextEntryOffset: reserved(u32), sidLengthBytes: lengthOf('sid', u32), sid: data() })
 
+/** What one user takes of a volume and may take (MS-FSCC 2.4.39); `changedAt` in 100 ns units since 1601. */
 export interface Quota {
   readonly sid: Sid
   readonly changedAt: bigint

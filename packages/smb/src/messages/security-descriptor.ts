@@ -39,6 +39,7 @@ export const securityInformation = {
   protectedDacl: 0x8000_0000,
 } as const
 
+/** Who owns an object and who may do what with it (MS-DTYP 2.4.6). */
 export interface SecurityDescriptor {
   /** `descriptorControl`; the bits that say what is present (and SELF_RELATIVE) are written from the other fields. */
   readonly control: number

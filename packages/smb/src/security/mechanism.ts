@@ -24,6 +24,7 @@ export interface Authenticated {
   readonly sessionKey: Buffer
 }
 
+/** What a step of a mechanism gives: a token for the peer, and at the end who was authenticated. */
 export type MechanismStep =
   | { readonly done: false; readonly output: Buffer }
   | {

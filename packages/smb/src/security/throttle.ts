@@ -1,3 +1,4 @@
+/** How much the guessing of passwords is slowed down; what is left out has a default. */
 export interface LoginThrottleOptions {
   /** Milliseconds, monotonic. */
   clock?: () => number

@@ -18,6 +18,7 @@ export interface ServedShare extends ShareConfig {
   readonly owner?: number
 }
 
+/** What `createSmbServer` makes a server of, on each worker. */
 export interface SmbServerOptions {
   /** Structured-cloneable settings; its shares are those of `shares`. */
   readonly config: Omit<SmbServerConfig, 'shares'>

@@ -47,6 +47,7 @@ export interface VirtualSource {
   makeFolder?(path: string): MaybePromise<void>
 }
 
+/** What a virtual filesystem says of itself, and how much it keeps in memory. */
 export interface VirtualOptions {
   readonly label: string
   /** Larger files are refused with `too-large`, since an open one is kept in memory. Default 256 MiB. */
@@ -88,6 +89,7 @@ export class OpenContent {
 
 const allocationUnitBytes = 4096
 
+/** The filesystem that `virtualFileSystem` makes of a source. */
 export class VirtualFileSystem implements FileSystem {
   readonly features: Features
   readonly source: VirtualSource

@@ -9,6 +9,7 @@ import { encodeClientChallenge, exchangeKey, fileTime, lmV2Response, messageInte
 import { ntlmOid } from './server.ts'
 import { NtlmSessionSecurity } from './session-security.ts'
 
+/** Who logs on by NTLMv2, and to what. One of `password` and `ntHash` is needed. */
 export interface NtlmClientOptions {
   readonly user: string
   /** May be empty: a stand-alone server does not need it. */

@@ -16,6 +16,7 @@ export interface NtlmAccount {
   readonly ntHash: Uint8Array
 }
 
+/** What an NTLM server calls itself (MS-NLMP 2.2.2.1), and where its accounts are. */
 export interface NtlmServerOptions {
   /** NetBIOS name of this server, e.g. `HOLDFAST`; clients show it as the domain of local users. */
   readonly netbiosName: string

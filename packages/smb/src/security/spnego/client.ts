@@ -5,6 +5,7 @@ import type { SpnegoStep } from './server.ts'
 import { decodeNegToken, encodeMechTypes, encodeNegTokenInit, encodeNegTokenResp, negState } from './tokens.ts'
 import type { NegTokenResp } from './tokens.ts'
 
+/** What a `SpnegoClient` authenticates by. */
 export interface SpnegoClientOptions {
   /** In the order of preference. */
   readonly mechanisms: readonly MechanismEntry[]

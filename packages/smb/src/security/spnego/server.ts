@@ -8,6 +8,7 @@ import type { NegTokenInit, NegTokenResp } from './tokens.ts'
 /** What a step of a negotiation gives: a token for the peer, and at the end who it is. */
 export type SpnegoStep = { readonly done: false; readonly output: Buffer } | ({ readonly done: true; readonly output: Buffer } & Authenticated)
 
+/** What a `SpnegoServer` authenticates by. */
 export interface SpnegoServerOptions {
   /** In the order in which they are offered; the client's order decides. */
   readonly mechanisms: readonly MechanismEntry[]

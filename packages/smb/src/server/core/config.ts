@@ -42,6 +42,7 @@ export interface SmbLimits {
   readonly credits: number
 }
 
+/** An SMB server's settings; structured-cloneable, the same on all workers. What is left out has a default. */
 export interface SmbServerConfig {
   /** A GUID as text; the same for all workers and restarts. */
   readonly serverGuid: string
@@ -67,6 +68,7 @@ export interface SmbServerConfig {
   readonly shares: readonly ShareConfig[]
 }
 
+/** The limits of a server that says nothing of its own. */
 export const defaultLimits: SmbLimits = Object.freeze({
   sessionsPerConnection: 64,
   channelsPerSession: 32,
@@ -78,6 +80,7 @@ export const defaultLimits: SmbLimits = Object.freeze({
   credits: 8192,
 })
 
+/** Where the server says what happens; pino's loggers are such. */
 export interface Logger {
   debug(fields: object, message: string): void
   info(fields: object, message: string): void

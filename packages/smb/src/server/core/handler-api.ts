@@ -110,6 +110,7 @@ export interface RequestContext {
   releaseBytes(): void
 }
 
+/** Why a request need not be finished: the client cancelled it or is gone, or its session or tree was closed. */
 export type CancelReason = 'cancelled' | 'closed'
 
 /** Where a request came from. */
@@ -142,6 +143,7 @@ export interface TokenUser {
   readonly expiresAtMs?: number
 }
 
+/** A session as the commands see it (MS-SMB2 3.3.1.8). */
 export interface SessionContext {
   readonly id: bigint
   readonly user: TokenUser
@@ -159,6 +161,7 @@ export interface SessionContext {
   sendLeaseBreak(body: Uint8Array): boolean
 }
 
+/** A tree connect as the commands see it (MS-SMB2 3.3.1.9). */
 export interface TreeContext {
   readonly id: number
   readonly session: SessionContext
