@@ -94,6 +94,8 @@ export interface OpenAccess {
   readonly write: boolean
   /** Show a symbolic link itself instead of what it points to. */
   readonly noFollow?: boolean
+  /** Fail with `symlink` at a link that folder listings show as one: made with `shown`, or leading nowhere. A filesystem may ignore it. */
+  readonly stopAtLink?: boolean
   /** Every write must be on stable storage before it is answered. */
   readonly writeThrough?: boolean
 }
@@ -231,8 +233,11 @@ export interface FileSystem {
   create(path: string, stream: string, options: CreateOptions): MaybePromise<FileHandle>
   /** Metadata by path, undefined where nothing exists; the cheap form of open + info + close. */
   stat(path: string, options?: { readonly noFollow?: boolean }): MaybePromise<FileInfo | undefined>
-  /** Creates a symbolic link. Optional. */
-  symlink?(path: string, target: string): MaybePromise<void>
+  /**
+   * Creates a symbolic link. With `shown` it is one for the client to follow: folder listings show the link itself, not what it points to.
+   * Optional.
+   */
+  symlink?(path: string, target: string, options?: { readonly shown?: boolean }): MaybePromise<void>
   /** Reports external changes in a folder (and below, when `recursive`) until disposed. */
   watch?(path: string, options: { readonly recursive: boolean }, listener: (change: ExternalChange) => void): MaybePromise<Disposable>
   /** Reports pending external changes now. `watch` does so by a timer; a worker that blocks its event loop calls this between. Optional. */
@@ -258,6 +263,7 @@ export const fsErrorCodes = [
   'not-supported',
   'cross-device',
   'escapes',
+  'symlink',
   'stale',
   'busy',
   'invalid',

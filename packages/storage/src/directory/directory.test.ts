@@ -6,7 +6,7 @@ import path from 'node:path'
 import { after, describe, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { unsupportedReason } from '@holdfast/posix'
-import type { CreateOptions, ExternalChange, FileHandle } from '../filesystem.ts'
+import type { CreateOptions, ExternalChange, FileHandle, FolderEntry } from '../filesystem.ts'
 import { directory } from './directory.ts'
 
 const readOnly = { read: true, write: false }
@@ -37,6 +37,33 @@ describe('directory filesystem', { skip: unsupportedReason ?? false }, () => {
     const { root } = served()
     fs.writeFileSync(path.join(root, 'file'), '')
     assert.throws(() => directory(path.join(root, 'file')), { code: 'not-folder' })
+  })
+
+  test('a link that a client made is shown as one and stops who asks for that; those of others are followed', () => {
+    using s = served()
+    fs.writeFileSync(path.join(s.root, 'file'), 'content')
+    const stop = { ...readOnly, stopAtLink: true }
+    for (const [name, target] of [
+      ['relative', 'file'],
+      ['up', '../x'],
+      ['absolute', '/abs/olute'],
+      ['nowhere', 'nothing'],
+    ] as const) {
+      s.files.symlink(name, target, { shown: true })
+      assert.throws(() => s.files.open(name, '', stop), { code: 'symlink' }, name)
+      assert.throws(() => s.files.open(name.toUpperCase(), '', stop), { code: 'symlink' }, name)
+      using link = { handle: s.files.open(name, '', { ...stop, noFollow: true }), [Symbol.dispose]: () => void link.handle.close() }
+      assert.equal(link.handle.readLink(), target)
+    }
+    assert.equal(fs.readFileSync(path.join(s.root, 'relative'), 'utf8'), 'content', 'the mark means nothing to others')
+    fs.symlinkSync('file', path.join(s.root, 'local'))
+    fs.symlinkSync('nothing', path.join(s.root, 'dangling'))
+    assert.equal(text(s.files.open('local', '', stop)), 'content')
+    assert.equal(text(s.files.open('LOCAL', '', stop)), 'content')
+    assert.throws(() => s.files.open('dangling', '', stop), { code: 'symlink' })
+    assert.throws(() => s.files.open('missing', '', stop), { code: 'not-found' })
+    const kinds = [...(s.files.open('', '', readOnly).entries() as Iterable<FolderEntry>)].map(entry => `${entry.name} ${entry.kind}`).toSorted()
+    assert.deepEqual(kinds, ['absolute symlink', 'dangling symlink', 'file file', 'local file', 'nowhere symlink', 'relative symlink', 'up symlink'])
   })
 
   test('no path leads out: links to files, to folders, through several, and in create, rename and watch', () => {

@@ -48,6 +48,7 @@ import { infoOf, nothingStored, readStored, writeStored, xattr, type XattrTarget
 import { diskPath, encodeText } from './names.ts'
 import { directoryDefaults, type DirectoryOptions } from './options.ts'
 import { hiddenName, isHidden, Root } from './root.ts'
+import { isShownLink, markShown } from './shown-links.ts'
 import { StreamStore } from './streams.ts'
 
 /** Neither waits for a fifo's other end nor makes a terminal ours. */
@@ -161,6 +162,8 @@ export class DirectoryFileSystem implements FileSystem {
     if (typeof opened !== 'number') return opened
     if (opened === -errno.ENOENT) {
       const stored = this.#root.findPath(path)
+      // It is there as it is written: a link to nothing.
+      if (stored === path && access.stopAtLink === true) throw new FsError('symlink', path)
       if (stored !== path) {
         const again = this.#tryOpen(stored, access, noFollow)
         if (typeof again !== 'number') return again
@@ -173,13 +176,17 @@ export class DirectoryFileSystem implements FileSystem {
 
   #tryOpen(path: string, access: OpenAccess, noFollow: boolean): OpenedFile | number {
     const root = this.#root
-    const follow = noFollow ? O_NOFOLLOW : 0
+    const follow = noFollow || access.stopAtLink === true ? O_NOFOLLOW : 0
     const wantsData = access.read || access.write
     let fd = root.open(path, (access.write ? O_RDWR : O_RDONLY) | quiet | follow)
     if (fd >= 0) return { fd, path, pathOnly: false, readable: true, writable: access.write }
     if (fd === -errno.EISDIR) {
       fd = root.open(path, O_RDONLY | O_DIRECTORY | follow)
       return fd < 0 ? fd : { fd, path, pathOnly: false, readable: true, writable: false }
+    }
+    if (fd === -errno.ELOOP && access.stopAtLink === true && !noFollow) {
+      if (isShownLink(root, path)) throw new FsError('symlink', path)
+      return this.#tryOpen(path, { ...access, stopAtLink: false }, false)
     }
     if (fd === -errno.EACCES && access.write && !access.read) {
       fd = root.open(path, O_WRONLY | quiet | follow)
@@ -297,7 +304,7 @@ export class DirectoryFileSystem implements FileSystem {
     }
   }
 
-  symlink(path: string, target: string): void {
+  symlink(path: string, target: string, options: { readonly shown?: boolean } = {}): void {
     const root = this.#root
     root.assertWritable()
     checkPath(path)
@@ -308,7 +315,7 @@ export class DirectoryFileSystem implements FileSystem {
     root.watcher.begin(name)
     try {
       if (root.findIn(folder, name) !== undefined) throw new FsError('exists')
-      must(symlinkAt(encodeText(target), folder.fd, diskPath(name)), 'symlink')
+      must(symlinkAt(encodeText(options.shown === true ? markShown(target) : target), folder.fd, diskPath(name)), 'symlink')
     } finally {
       root.watcher.end(name)
       root.release(folder)

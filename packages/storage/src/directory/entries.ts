@@ -6,6 +6,7 @@ import type { DirectoryHandle } from './handle.ts'
 import { infoOf, nothingStored, readStored, readStoredAt } from './metadata.ts'
 import { decodeName, diskPath } from './names.ts'
 import { hiddenName, isHidden } from './root.ts'
+import { isMarked } from './shown-links.ts'
 
 const stat = new StatBuffer()
 
@@ -70,8 +71,8 @@ const entryOf = (handle: DirectoryHandle, name: string): FolderEntry | undefined
   const onDisk = terminated(diskPath(name))
   if (statAt(fd, onDisk, AT_SYMLINK_NOFOLLOW, stat) < 0) return undefined
   if (!stat.isSymlink) return infoOf(root, stat, name, readStoredAt(fd, onDisk))
-  // A link shows what it points to, if that is there and beneath the root; else itself, so that it can be removed.
-  const target = root.open(joinPath(handle.path, name), O_PATH)
+  // A link of the server's own shows what it points to, if that is there and beneath the root; else itself, so that it can be removed.
+  const target = isMarked(fd, onDisk) ? -1 : root.open(joinPath(handle.path, name), O_PATH)
   if (target < 0) return infoOf(root, stat, name, nothingStored)
   try {
     if (statFd(target, stat) < 0) return undefined

@@ -34,6 +34,7 @@ import * as io from './io.ts'
 import { allocationOf, changedNow, getWholeXattr, infoOf, readStored, writeStored, xattr, type XattrTarget } from './metadata.ts'
 import * as naming from './naming.ts'
 import type { Root } from './root.ts'
+import { withoutMark } from './shown-links.ts'
 import type { StreamStore } from './streams.ts'
 
 /** What a handle is made of. */
@@ -316,7 +317,7 @@ export class DirectoryHandle implements FileHandle {
   readLink(): string | undefined {
     const { fd } = this.base
     const target = readLinkAt(fd, '')
-    if (typeof target !== 'number') return target.toString('utf8')
+    if (typeof target !== 'number') return withoutMark(target.toString('utf8'))
     if (target === -errno.ENOENT || target === -errno.EINVAL || target === -errno.ENOTDIR) return undefined
     throw fsError(target, 'readlink')
   }

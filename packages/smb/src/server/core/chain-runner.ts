@@ -111,7 +111,7 @@ function wait(request: SmbRequest, outcome: Promise<Outcome>): void {
 function complete(request: SmbRequest, status: number): void {
   const { chain, command, connection } = request
   if (command === Command.create) {
-    if (isNtError(status)) {
+    if (isNtError(status) || status === NtStatus.STOPPED_ON_SYMLINK) {
       chain.createStatus = status
       chain.open = undefined
     } else {

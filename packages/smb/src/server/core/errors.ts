@@ -26,6 +26,7 @@ export const statusOfFsError: Readonly<Record<FsErrorCode, number>> = Object.fre
   'cross-device': NtStatus.NOT_SAME_DEVICE,
   // A symbolic link that leads out of the share: the client must not learn whether its target exists.
   escapes: NtStatus.ACCESS_DENIED,
+  symlink: NtStatus.STOPPED_ON_SYMLINK,
   stale: NtStatus.FILE_CLOSED,
   busy: NtStatus.SHARING_VIOLATION,
   invalid: NtStatus.INVALID_PARAMETER,

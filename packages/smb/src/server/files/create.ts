@@ -3,6 +3,7 @@ import { FsError } from '@holdfast/storage'
 import type { FileHandle, FileInfo } from '@holdfast/storage'
 import { access, mapGenericAccess } from '../../messages/fscc-access-mask.ts'
 import { CreateAction, CreateDisposition, CreateOptions, FileAttribute } from '../../messages/constants.ts'
+import { SymlinkError } from '../../messages/error.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 import {
   accessToCreate,
@@ -25,6 +26,7 @@ import { createPipe } from './create-pipe.ts'
 import { FileOpen } from './file-open.ts'
 import { publishCreation, publishModification, splitPath } from './notices.ts'
 import { isPromise, settled, statusOf } from './opened.ts'
+import { symbolicLink } from './ioctl/reparse.ts'
 import { filesOf } from './share-files.ts'
 import { longPath, mayBeShort } from './short-paths.ts'
 import type { ShareFiles } from './share-files.ts'
@@ -57,13 +59,14 @@ export async function create(request: RequestContext): Promise<Outcome> {
 const readingRights = access.readData | access.execute | access.readEa
 const writingRights = access.writeData | access.appendData
 
-function fsAccess(plan: CreatePlan): { read: boolean; write: boolean; noFollow: boolean; writeThrough: boolean } {
+function fsAccess(plan: CreatePlan): { read: boolean; write: boolean; noFollow: boolean; stopAtLink: boolean; writeThrough: boolean } {
   const desired = mapGenericAccess(plan.desiredAccess)
   const all = (desired & access.maximumAllowed) !== 0
   return {
     read: all || (desired & readingRights) !== 0,
     write: !plan.readOnlyShare && (all || (desired & writingRights) !== 0 || dispositionAccess(plan.disposition) !== 0),
     noFollow: (plan.options & CreateOptions.openReparsePoint) !== 0,
+    stopAtLink: true,
     writeThrough: plan.writeThrough,
   }
 }
@@ -77,9 +80,21 @@ async function tryOpen(files: ShareFiles, plan: CreatePlan): Promise<FileHandle 
   } catch (error) {
     if (!(error instanceof FsError)) throw error
     if (error.code === 'not-found') return undefined
+    if (error.code === 'symlink') throw await stoppedOnSymlink(files, plan.path)
     const mayRetry = how.write && (plan.desiredAccess & access.maximumAllowed) !== 0 && (error.code === 'access-denied' || error.code === 'read-only')
     if (mayRetry) return await files.fileSystem.open(plan.path, plan.stream, { ...how, write: false })
     throw error
+  }
+}
+
+/** The client follows a symbolic link of its making itself (2.2.2.2.1). */
+async function stoppedOnSymlink(files: ShareFiles, path: string): Promise<StatusError> {
+  const link = await files.fileSystem.open(path, '', { read: false, write: false, noFollow: true })
+  try {
+    const target = (await link.readLink()) ?? ''
+    return new StatusError(NtStatus.STOPPED_ON_SYMLINK, undefined, SymlinkError.toBytes({ unparsedPathLength: 0, ...symbolicLink(target) }))
+  } finally {
+    await link.close()
   }
 }
 

@@ -33,7 +33,7 @@ export class FileOpen implements ServerOpen {
   volatileId = 0n
   readonly tree: TreeContext
   readonly files: ShareFiles
-  readonly handle: FileHandle
+  handle: FileHandle
   readonly grant: OpenGrant
   readonly isFolder: boolean
   /** Granted access mask. */
@@ -83,6 +83,13 @@ export class FileOpen implements ServerOpen {
   /** Throws StatusError ACCESS_DENIED by way of the caller when none of `mask` was granted. */
   may(mask: number): boolean {
     return (this.access & mask) !== 0
+  }
+
+  /** The file became something else: a symbolic link. */
+  async replaceHandle(handle: FileHandle): Promise<void> {
+    const former = this.handle
+    this.handle = handle
+    await former.close()
   }
 
   onGone(_reason: OpenCloseReason): Promise<void> {

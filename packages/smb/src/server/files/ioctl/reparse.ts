@@ -7,12 +7,16 @@ import { needAccess, needWritable } from '../opened.ts'
 import { needInput, needOutput, noOutput } from './answer.ts'
 import type { FileIoctl } from './answer.ts'
 
+/** A link's target as clients are told. */
+export function symbolicLink(target: string): { flags: number; substituteName: string; printName: string } {
+  const name = target.replaceAll('/', '\\')
+  return { flags: target.startsWith('/') ? 0 : SymlinkFlags.relative, substituteName: name, printName: name }
+}
+
 export const getReparsePoint: FileIoctl = async (_request, open, asked) => {
   const target = await open.handle.readLink()
   if (target === undefined) throw new StatusError(NtStatus.NOT_A_REPARSE_POINT)
-  const name = target.replaceAll('/', '\\')
-  const flags = target.startsWith('/') ? 0 : SymlinkFlags.relative
-  const data = SymbolicLinkReparseData.toBytes({ flags, substituteName: name, printName: name })
+  const data = SymbolicLinkReparseData.toBytes(symbolicLink(target))
   const output = ReparseDataBuffer.toBytes({ reparseTag: ReparseTag.symlink, data })
   needOutput(asked, output.length, NtStatus.BUFFER_TOO_SMALL)
   return { output }
@@ -30,7 +34,8 @@ export const setReparsePoint: FileIoctl = async (_request, open, asked) => {
   if (substituteName === '' || substituteName.includes('\0')) throw new StatusError(NtStatus.IO_REPARSE_DATA_INVALID)
   const { path } = open
   await open.handle.remove()
-  await fileSystem.symlink(path, substituteName.replaceAll('\\', '/'))
+  await fileSystem.symlink(path, substituteName.replaceAll('\\', '/'), { shown: true })
+  await open.replaceHandle(await fileSystem.open(path, '', { read: false, write: false, noFollow: true }))
   return noOutput
 }
 
