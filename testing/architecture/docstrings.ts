@@ -94,9 +94,9 @@ function namesIn(list: string): { readonly local: string; readonly exported: str
  * constants or types that stand below each other without a gap. Remarks for the linter may stand between.
  */
 function hasDocstring(text: string, index: number): boolean {
-  const before = text.slice(0, index).replace(/(?:^\/\/ oxlint-.*\n)+$/m, '')
+  const before = text.slice(0, index).replace(/(?:\/\/ oxlint-[^\n]*\n)+$/, '')
   const above = before.trimEnd()
   if (above.endsWith('*/')) return above.slice(above.lastIndexOf('/*')).startsWith('/**')
   const previous = before.slice(before.lastIndexOf('\n', before.length - 2) + 1)
-  return /^export (const|type) .+\n$/.test(previous) && hasDocstring(text, index - previous.length)
+  return /^export (const|type) .+\n$/.test(previous) && hasDocstring(before, before.length - previous.length)
 }

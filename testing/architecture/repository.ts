@@ -44,7 +44,7 @@ const textFiles = /\.(ts|js|mjs|c|h|md|json|sh|ya?ml|html|css|txt|tsv)$|^\.ci\/|
 
 /** Reads the rooms' manifests and all text files, without what is installed or generated. */
 export function readRepository(root: string): Repository {
-  const skipped = new Set(['node_modules', '.git', '.holdfast', 'data'])
+  const skipped = new Set(['node_modules', '.git', '.holdfast', 'data', 'tmp'])
   const paths = globSync('**/*', { cwd: root, exclude: name => skipped.has(name.split(/[\\/]/).at(-1) ?? '') })
     .concat(existsSync(join(root, '.ci', 'run')) ? ['.ci/run'] : [])
     .map(path => path.replaceAll('\\', '/'))

@@ -91,12 +91,24 @@ export interface HoldfastServer extends AsyncDisposable {
  * Throws ConfigError (`code` CONFIG) for options that are not allowed, StateError, and ListenError (`code` EADDRINUSE, EACCES, …).
  *
  * @example
- * await using server = await serve({ shares: { docs: './docs' }, users: { alice: 'password' }, smb: '127.0.0.1:0' })
- * console.log(`smbclient //127.0.0.1/docs -p ${server.smb[0].split(':')[1]} -U alice`)
+ * // A folder, for smbclient //127.0.0.1/docs -p PORT -U alice
+ * await using server = await serve({ shares: { docs: './docs' }, users: { alice: 'secret' }, smb: '127.0.0.1:0' })
+ * console.log(server.smb)
+ * @example
+ * import { SmbClient } from '@holdfast/smb/client'
+ * import { memory } from '@holdfast/storage'
+ *
+ * await using server = await serve({ shares: { scratch: memory() }, users: { alice: 'secret' }, smb: '127.0.0.1:0' })
+ * const [host, port] = server.smb[0].split(':')
+ * await using client = await SmbClient.connect({ host, port: Number(port), user: 'alice', password: 'secret' })
+ * await using share = await client.share('scratch')
+ * await share.writeFile('note.txt', 'remember the milk')
+ * String(await share.readFile('note.txt')) // => 'remember the milk'
  * @example
  * await using server = await serve({
  *   shares: { archive: { module: new URL('./zip-filesystem.ts', import.meta.url), options: { file: 'archive.zip' }, readOnly: true } },
- *   users: { alice: 'password' },
+ *   users: { alice: 'secret' },
+ *   smb: '127.0.0.1:0',
  * })
  */
 export async function serve(options: ServeOptions): Promise<HoldfastServer> {

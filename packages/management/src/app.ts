@@ -55,8 +55,9 @@ function route(request: HttpRequest, options: ManagementOptions): MaybePromise<H
  * Builds the application that a worker runs for each request of the `--http` listener.
  *
  * @example
- * const app = createManagementApp({ metrics: () => manager.snapshot(), ready: () => true })
- * app.handle(Buffer.from('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n'))
+ * const app = createManagementApp({ metrics: () => [], ready: () => true })
+ * const response = await app.handle(Buffer.from('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n'))
+ * response?.toString().split('\r\n')[0] // => 'HTTP/1.1 200 OK'
  */
 export function createManagementApp(options: ManagementOptions): ManagementApp {
   const date = () => options.clock?.() ?? new Date()

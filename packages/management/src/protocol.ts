@@ -7,7 +7,7 @@ import { createManagementApp, type ManagementOptions } from './app.ts'
  * Listen for it with `httpFraming` and `distributed: false`: the connection ends with the response.
  *
  * @example
- * runWorker({ http: { framing: httpFraming, create: node => createManagementProtocol(node, { metrics, ready }) } })
+ * await runWorker({ http: { framing: httpFraming, create: node => createManagementProtocol(node, { metrics: () => [], ready: () => true }) } })
  */
 export function createManagementProtocol(node: WorkerNode, options: ManagementOptions): WorkerProtocol {
   const app = createManagementApp(options)

@@ -84,8 +84,15 @@ const knownFromClient = new Set<number>(Object.values(packetType))
  * the answers, one fragment a message.
  *
  * @example
- * const pipe = new RpcPipe({ services: [srvsvc(view)], context: { user }, name: 'srvsvc' })
- * const answer = await pipe.transceive(request, 4280)
+ * import { hex } from '@holdfast/wire'
+ *
+ * const services = [srvsvc({ serverName: 'FILES', comment: '', shares: () => [] })]
+ * const user = { name: 'alice', domain: 'FILES', sid: 'S-1-5-21-1-2-3-1000', isAdmin: false }
+ * const pipe = new RpcPipe({ services, context: { user }, name: 'srvsvc' })
+ * const bind = hex(`05000b03 10000000 48000000 01000000 b810b810 00000000 01000000 00000100
+ *   c84f324b 7016d301 12785a47 bf6ee188 03000000 045d888a eb1cc911 9fe80800 2b104860 02000000`)
+ * const answer = await pipe.transceive(bind, 4280)
+ * answer?.bytes[2] // => pdu.packetType.bindAck
  */
 export class RpcPipe {
   readonly #services: readonly RpcService[]

@@ -1,8 +1,5 @@
 /**
- * What every filesystem must do, as tests of node:test. Run it for your own:
- *
- * @example
- * filesystemCompliance('my filesystem', async () => ({ files: await myFileSystem(), dispose: async () => {} }))
+ * What every filesystem must do, as tests of node:test. Run it for your own.
  */
 import { after, before, describe, test } from 'node:test'
 import type { FileSystem } from './filesystem.ts'
@@ -21,7 +18,12 @@ export interface FilesystemUnderTest {
 /** All checks: names, data, metadata and folders, streams. */
 export const filesystemChecks: readonly Check[] = [...nameChecks, ...dataChecks, ...metadataChecks, ...streamChecks]
 
-/** Declares the tests. Checks of what a filesystem's `features` say it lacks are skipped. */
+/**
+ * Declares the tests. Checks of what a filesystem's `features` say it lacks are skipped.
+ *
+ * @example
+ * filesystemCompliance('my filesystem', async () => ({ files: memory(), dispose: async () => {} }))
+ */
 export const filesystemCompliance = (name: string, factory: () => FilesystemUnderTest | Promise<FilesystemUnderTest>): void => {
   describe(`filesystem: ${name}`, () => {
     let subject: FilesystemUnderTest

@@ -12,7 +12,18 @@ export interface Codec<Out, In = Out> {
   toBytes(value: In): Buffer
 }
 
-/** Completes a codec written by hand. */
+/**
+ * Completes a codec written by hand.
+ *
+ * @example
+ * const Tag = codec<string>({
+ *   name: 'Tag',
+ *   decode: (bytes, at, end) => bytes.toString('latin1', at, end),
+ *   encodedLength: value => value.length,
+ *   encode: (value, into, at) => at + into.write(value, at, 'latin1'),
+ * })
+ * Tag.decode(Tag.toBytes('docs')) // => 'docs'
+ */
 export function codec<Out, In = Out>(own: {
   readonly name: string
   readonly decode: (bytes: Buffer, at: number, end: number) => Out

@@ -34,7 +34,15 @@ export type Infer<S> = S extends { decode(bytes: Buffer): infer Out } ? Out : ne
 /** What encoding accepts: without constant, reserved and computed fields, and with defaults left out at will. */
 export type Input<S> = S extends { toBytes(value: infer In): Buffer } ? In : never
 
-/** Makes a struct of a table, whose order is the order on the wire: fixed fields first, then the variable parts. */
+/**
+ * Makes a struct of a table, whose order is the order on the wire: fixed fields first, then the variable parts.
+ *
+ * @example
+ * const Echo = struct('Echo', { structureSize: fixed(u16, 8), nameLength: lengthOf('name', u16), id: u32, name: utf16() })
+ * const bytes = Echo.toBytes({ id: 7, name: 'hi' })
+ * toHex(bytes) // => '08000400 07000000 68006900'
+ * Echo.decode(bytes) // => { id: 7, name: 'hi' }
+ */
 export function struct<const F extends Fields>(name: string, fields: F, options: StructOptions = {}): Struct<DecodedFields<F>, GivenFields<F>> {
   const plan = layOut(name, fields, options)
   const generated = options.compile === false ? undefined : compile(plan)

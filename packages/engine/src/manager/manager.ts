@@ -35,6 +35,42 @@ export interface ListeningAddress {
 /**
  * The connection manager (S11): owns listeners and sockets, cuts their bytes into messages, and moves those over shared
  * memory to worker nodes. It knows of a protocol no more than its framing.
+ *
+ * @example
+ * import { once } from 'node:events'
+ * import { connect } from 'node:net'
+ * import type { Framing } from '@holdfast/engine'
+ *
+ * // An echo of lines, in the calling thread; for threads give `workers` and `workerModule` instead of `inThread`.
+ * const framing: Framing = {
+ *   headerBytes: 0,
+ *   leadBytes: 1,
+ *   frameBytes: (bytes, at, end) => Math.max(0, bytes.subarray(0, end).indexOf('\n', at) + 1 - at),
+ *   writeHeader() {},
+ * }
+ * await using manager = await ConnectionManager.start({
+ *   inThread: {
+ *     echo: {
+ *       framing,
+ *       create: () => ({
+ *         accept: connection => ({
+ *           onMessage(message) {
+ *             const answer = connection.allocate(message.bytes.length)
+ *             message.bytes.copy(answer)
+ *             connection.send(answer, answer.length, message)
+ *           },
+ *           onClose() {},
+ *         }),
+ *       }),
+ *     },
+ *   },
+ * })
+ * const { host, port } = await manager.listen({ protocol: 'echo', framing, distributed: true, host: '127.0.0.1', port: 0 })
+ * const socket = connect(port, host)
+ * socket.write('hello\n')
+ * const [answer] = await once(socket, 'data')
+ * String(answer) // => 'hello\n'
+ * socket.destroy()
  */
 export class ConnectionManager implements AsyncDisposable {
   readonly limits: EngineLimits

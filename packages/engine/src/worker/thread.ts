@@ -21,7 +21,17 @@ const restingResources = new Set(['MessagePort', 'Immediate', 'Timeout', 'PipeWr
 /**
  * Runs a worker node in this worker thread: call it once, at the top of the worker module given to the manager.
  *
- *     runWorker({ smb: { framing: smbFraming, create: (node, config) => createSmbProtocol(config, node) } })
+ * @example
+ * import type { Framing } from '@holdfast/engine/worker'
+ *
+ * // worker.ts, which runs after ConnectionManager.start({ workers: 4, workerModule: new URL('./worker.ts', import.meta.url) })
+ * const framing: Framing = { headerBytes: 0, leadBytes: 1, frameBytes: (bytes, at, end) => end - at, writeHeader() {} }
+ * await runWorker({
+ *   discard: {
+ *     framing,
+ *     create: () => ({ accept: () => ({ onMessage: message => message.release(), onClose() {} }) }),
+ *   },
+ * })
  */
 export async function runWorker(protocols: ProtocolTable): Promise<WorkerRuntime> {
   const { start, port } = workerData as { start: WorkerStart; port: MessagePort }

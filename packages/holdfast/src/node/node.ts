@@ -48,9 +48,8 @@ const listenProblems: Readonly<Record<string, (where: string) => string>> = {
 /**
  * Resolves when every listener is up. Rejects with `ListenError`, or with the error of a worker that cannot start; nothing runs then.
  *
- * @example
- * await using node = await startNode(config, { log })
- * node.listeners.smb[0].port
+ *     await using node = await startNode(config, { log })
+ *     node.listeners.smb[0].port
  */
 export async function startNode(config: NodeConfig, { log, fileSystems }: NodeResources): Promise<RunningNode> {
   // A FileSystem object cannot leave its thread: the worker node comes to it.

@@ -47,11 +47,9 @@ const defaultCredits = 512
  * A session with a server: SMB 2.0.2 to 3.1.1, NTLMv2, signed or encrypted. Logged off by `await using`.
  *
  * @example
- * import { SmbClient } from '@holdfast/smb/client'
- *
- * await using client = await SmbClient.connect({ host: 'nas.example', user: 'alice', password })
+ * await using client = await SmbClient.connect({ host, port, user: 'alice', password })
  * await using share = await client.share('docs')
- * console.log(await share.readFile('hello.txt'))
+ * String(await share.readFile('hello.txt')) // => 'hello'
  */
 export class SmbClient implements AsyncDisposable {
   readonly #connection: Connection

@@ -98,6 +98,8 @@ export class SmbFile implements OpenFile, AsyncDisposable {
    * The content in order, read ahead, without a copy: a chunk is valid only until the next one is asked for.
    *
    * @example
+   * import { createHash } from 'node:crypto'
+   *
    * const hash = createHash('sha256')
    * for await (const chunk of file.chunks()) hash.update(chunk)
    */

@@ -140,7 +140,7 @@ export class SmbShare implements AsyncDisposable {
    * Copies a file of the share to a local one. The local file is replaced.
    *
    * @example
-   * await share.download('film.mkv', 'film.mkv', { onProgress: ({ copiedBytes, totalBytes }) => console.log(copiedBytes / totalBytes) })
+   * await share.download('folder/film.mkv', 'film.mkv', { onProgress: ({ copiedBytes, totalBytes }) => console.log(copiedBytes / totalBytes) })
    */
   async download(path: string, localPath: string, options: CopyOptions = {}): Promise<void> {
     await using file = await this.open(path, { signal: options.signal })

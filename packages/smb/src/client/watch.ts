@@ -61,7 +61,13 @@ const changeOf = ({ action, name }: NotifyEntry): SmbChange => ({
  * Changes as they happen, until the caller stops or the signal aborts. Nothing is missed from when `ready` resolves.
  *
  * @example
- * for await (const { kind, path } of share.watch('inbox', { recursive: true })) console.log(kind, path)
+ * await using changes = share.watch('inbox', { recursive: true })
+ * await changes.ready
+ * await share.writeFile('inbox/note.txt', 'remember the milk')
+ * for await (const { kind, path } of changes) {
+ *   console.log(kind, path) // added note.txt
+ *   break
+ * }
  */
 export class FolderWatch implements AsyncIterableIterator<SmbChange, void, undefined>, AsyncDisposable {
   /** Resolves when the server watches. */

@@ -57,9 +57,11 @@ export interface Cipher {
  * @param options.key 16 or 32 bytes as the algorithm needs. Throws UsageError `key_length`.
  * @param options.noncePrefix 5 (CCM) or 6 (GCM) bytes that no other cipher of this key encrypts with; random by default.
  * @example
- * const encrypts = createCipher({ algorithm: 'AES-128-GCM', key: keys.serverToClientKey! })
- * const frame = connection.allocate(transformHeaderLengthBytes + response.length) // … with the response behind the header
- * encrypts.encrypt(frame, session.id)
+ * const key = Buffer.alloc(16, 1) // of a session: `deriveKeys`
+ * const [encrypts, decrypts] = [createCipher({ algorithm: 'AES-128-GCM', key }), createCipher({ algorithm: 'AES-128-GCM', key })]
+ * const frame = Buffer.concat([Buffer.alloc(transformHeaderLengthBytes), Buffer.from('an SMB2 message')])
+ * encrypts.encrypt(frame, 1n)
+ * decrypts.decrypt(frame).toString() // => 'an SMB2 message'
  */
 export function createCipher(options: { algorithm: AeadAlgorithm; key: Uint8Array; noncePrefix?: Uint8Array; provider?: CryptoProvider }): Cipher {
   const { algorithm, key, provider = cryptoProvider() } = options

@@ -66,7 +66,8 @@ export function deriveKey(options: { key: Uint8Array; label: Uint8Array; context
  * Throws UsageError `preauth_missing`.
  *
  * @example
- * const keys = deriveKeys({ dialect: 0x0311, sessionKey, preauthHash: sessionHash.value, cipherKeyBits: 128 })
+ * const sessionKey = Buffer.alloc(16, 1) // of the authentication
+ * const keys = deriveKeys({ dialect: 0x0311, sessionKey, preauthHash: new PreauthHash().value, cipherKeyBits: 128 })
  * const decrypts = createCipher({ algorithm: 'AES-128-GCM', key: keys.clientToServerKey! }) // in the server
  */
 export function deriveKeys(options: {

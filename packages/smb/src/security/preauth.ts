@@ -9,9 +9,10 @@ const valueLengthBytes = 64
  *
  * @example
  * const connectionHash = new PreauthHash()
- * connectionHash.update(negotiateRequest)   // whole SMB2 messages exactly as sent, without the transport's 4 bytes
- * connectionHash.update(negotiateResponse)
+ * connectionHash.update(Buffer.from('NEGOTIATE request')) // whole SMB2 messages exactly as sent, without the transport's 4 bytes
+ * connectionHash.update(Buffer.from('NEGOTIATE response'))
  * const sessionHash = connectionHash.clone() // per session being set up: then each SESSION_SETUP request and response
+ * sessionHash.value.length // => 64
  */
 export class PreauthHash {
   #value: Buffer

@@ -82,9 +82,11 @@ function mac(provider: CryptoProvider, algorithm: 'HMAC-SHA256' | 'AES-CMAC', ke
  *
  * @param options.key 16 bytes. Throws UsageError `key_length`.
  * @example
- * const signer = createSigner({ algorithm: 'AES-GMAC', key: keys.signingKey })
- * signer.sign(response, 'server')
- * if (!signer.verify(request, 'client')) throw new StatusError('ACCESS_DENIED')
+ * const signer = createSigner({ algorithm: 'AES-GMAC', key: Buffer.alloc(16, 1) }) // a session's key: `deriveKeys`
+ * const message = Buffer.alloc(64 + 4) // an SMB2 message, header first
+ * signer.sign(message, 'server')
+ * signer.verify(message, 'server') // => true
+ * signer.close()
  */
 export function createSigner(options: { algorithm: SigningAlgorithm; key: Uint8Array; provider?: CryptoProvider }): Signer {
   const { algorithm, key, provider = cryptoProvider() } = options

@@ -29,9 +29,12 @@ export interface LoginAttempt {
  * doubles the time that an answer is held back. Nobody is locked out: a stranger must not be able to lock a user's account.
  *
  * @example
- * const throttle = new LoginThrottle()
- * await setTimeout(throttle.delayMs(attempt)) // before the answer, whatever it is
- * result.ok ? throttle.succeeded(attempt) : throttle.failed(attempt)
+ * const throttle = new LoginThrottle({ freeFailures: 1, firstDelayMs: 500 })
+ * const attempt = { remoteAddress: '192.0.2.1', user: 'alice' }
+ * throttle.failed(attempt)
+ * throttle.failed(attempt)
+ * throttle.delayMs(attempt) // => 500
+ * throttle.succeeded(attempt)
  */
 export class LoginThrottle {
   readonly #clock: () => number

@@ -39,7 +39,28 @@ const shownPath = (name: string): string => `C:\\${name}`
  * The SMB server for a worker node.
  *
  * @example
- * runWorker({ smb: { framing: smbFraming(), create: node => createSmbServer(node, options) } })
+ * const fileSystem = memory()
+ * await using manager = await ConnectionManager.start({
+ *   inThread: {
+ *     smb: {
+ *       framing: smbFraming(),
+ *       create: node =>
+ *         createSmbServer(node, {
+ *           serverName: 'FILES',
+ *           machineSid: 'S-1-5-21-1-2-3',
+ *           config: { serverGuid: '6d5ad7a2-5ccb-4e0d-9dc9-3a2a9d6c8c01' },
+ *           shares: [{ name: 'scratch', fileSystem }],
+ *           accounts: { accountBySid: () => undefined, accountByName: () => undefined },
+ *           dependencies: {
+ *             mechanisms: () => [ntlmMechanism({ netbiosName: 'FILES', lookup: () => ({ ntHash: ntHash('secret') }) })],
+ *             identify: ({ user }) => ({ name: user, domain: 'FILES', sid: 'S-1-5-21-1-2-3-1000', groupSids: [], isAdministrator: false }),
+ *           },
+ *         }),
+ *     },
+ *   },
+ * })
+ * const { host, port } = await manager.listen({ protocol: 'smb', framing: smbFraming(), distributed: true, host: '127.0.0.1', port: 0 })
+ * await using client = await SmbClient.connect({ host, port, user: 'alice', password: 'secret' })
  */
 export function createSmbServer(node: WorkerNode, options: SmbServerOptions): WorkerProtocol {
   const served = new Map(options.shares.map(share => [share.name.toUpperCase(), share]))

@@ -346,8 +346,13 @@ export class DirectoryFileSystem implements FileSystem {
  * Serves a local folder.
  *
  * @example
- * const files = directory('./data')
- * const handle = files.open('hello.txt', '', { read: true, write: false })
+ * const files = directory('./docs')
+ * const handle = await files.open('hello.txt', '', { read: true, write: false })
+ * const target = Buffer.alloc(5)
+ * await handle.read(target, 0) // => 5
+ * target.toString() // => 'hello'
+ * await handle.close()
+ * files.close()
  *
  * @throws `FsError` `not-found`, `not-folder`, `access-denied`; `UNSUPPORTED_PLATFORM` where there is no Linux >= 5.6.
  */

@@ -246,5 +246,9 @@ export class MemoryFileSystem implements FileSystem {
  *
  * @example
  * const files = memory({ capacityBytes: 64 << 20 })
+ * const handle = await files.create('note.txt', '', { folder: false, attributes: 0, access: { read: true, write: true } })
+ * await handle.write(Buffer.from('milk'), 0)
+ * const info = await files.stat('note.txt')
+ * info?.sizeBytes // => 4
  */
 export const memory = (options: Partial<MemoryOptions> = {}): MemoryFileSystem => new MemoryFileSystem(options)

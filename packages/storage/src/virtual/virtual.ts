@@ -265,6 +265,8 @@ export class VirtualFileSystem implements FileSystem {
  *   list: () => [{ name: 'hello.txt', sizeBytes: 5 }],
  *   read: () => Buffer.from('hello'),
  * })
+ * const info = await greetings.stat('hello.txt')
+ * info?.sizeBytes // => 5
  */
 export const virtualFileSystem = (source: VirtualSource, options: Partial<VirtualOptions> = {}): VirtualFileSystem =>
   new VirtualFileSystem(source, options)

@@ -51,9 +51,13 @@ export const ntlmClientMechanism = (options: NtlmClientOptions): MechanismEntry 
  * (all since Windows Vista). Throws AuthError `ntlm_downgrade` (NOT_SUPPORTED), `unexpected_token`; MalformedError of the decoders.
  *
  * @example
- * const client = new NtlmClient({ user: 'games', password })
+ * const server = new NtlmServer({ netbiosName: 'HOLDFAST', lookup: () => ({ ntHash: ntHash('secret') }) })
+ * const client = new NtlmClient({ user: 'alice', password: 'secret' })
  * const { output: negotiate } = client.step(Buffer.alloc(0))
- * const { output: authenticate, authenticated } = client.step(challenge)
+ * const { output: challenge } = await server.step(negotiate)
+ * const { output: authenticate } = client.step(challenge)
+ * const result = await server.step(authenticate)
+ * result.done // => true
  */
 export class NtlmClient implements Mechanism {
   readonly #options: NtlmClientOptions

@@ -12,7 +12,12 @@ const hmacMd5 = (key: Uint8Array, ...parts: readonly Uint8Array[]): Buffer => {
   return hmac.digest()
 }
 
-/** What a server keeps of a password: NTOWFv1, MD4(UNICODE(password)) (MS-NLMP 3.3.1). 16 bytes. As good as the password itself to whoever has it. */
+/**
+ * What a server keeps of a password: NTOWFv1, MD4(UNICODE(password)) (MS-NLMP 3.3.1). 16 bytes. As good as the password itself to whoever has it.
+ *
+ * @example
+ * ntHash('Password').toString('hex') // => 'a4f49c406510bdcab6824ee7c30fd852'
+ */
 export const ntHash = (password: string): Buffer => md4(Buffer.from(password, 'utf16le'))
 
 /** Windows maps each UTF-16 unit by itself: "ß" stays "ß". */

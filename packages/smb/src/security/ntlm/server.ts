@@ -63,9 +63,13 @@ const nobodysHash = randomBytes(16)
  * `mic_mismatch`, `session_key_length`, `unexpected_token` (INVALID_PARAMETER); MalformedError of the decoders.
  *
  * @example
- * const server = new NtlmServer({ netbiosName: 'HOLDFAST', lookup: (user) => users.get(user.toLowerCase()) })
+ * const server = new NtlmServer({ netbiosName: 'HOLDFAST', lookup: () => ({ ntHash: ntHash('secret') }) })
+ * const client = new NtlmClient({ user: 'alice', password: 'secret' })
+ * const { output: negotiate } = client.step(Buffer.alloc(0))
  * const { output: challenge } = await server.step(negotiate)
- * const { authenticated } = await server.step(authenticate)
+ * const { output: authenticate } = client.step(challenge)
+ * const result = await server.step(authenticate)
+ * result.done && result.authenticated.user // => 'alice'
  */
 export class NtlmServer implements Mechanism {
   readonly #options: NtlmServerOptions

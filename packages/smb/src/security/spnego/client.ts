@@ -18,10 +18,15 @@ export interface SpnegoClientOptions {
  * Rejects with AuthError (`no_common_mechanism`, `rejected_by_server`, `mech_list_mic`, `spnego_unexpected`) and MalformedError.
  *
  * @example
- * const spnego = new SpnegoClient({ mechanisms: [ntlmClientMechanism({ user, password })] })
- * let result = await spnego.step(negotiateResponse.securityBuffer)
- * while (!result.done) result = await spnego.step(await sessionSetup(result.output))
- * const keys = deriveKeys({ dialect, sessionKey: result.sessionKey, preauthHash })
+ * const server = new SpnegoServer({ mechanisms: [ntlmMechanism({ netbiosName: 'HOLDFAST', lookup: () => ({ ntHash: ntHash('secret') }) })] })
+ * const client = new SpnegoClient({ mechanisms: [ntlmClientMechanism({ user: 'alice', password: 'secret' })] })
+ * let request = await client.step(server.initialToken()) // what NEGOTIATE's response carries
+ * let response = await server.step(request.output) // a SESSION_SETUP
+ * while (!request.done) {
+ *   request = await client.step(response.output)
+ *   if (!response.done) response = await server.step(request.output)
+ * }
+ * request.sessionKey.length // => 16
  */
 export class SpnegoClient {
   #mechanisms: readonly MechanismEntry[]

@@ -31,10 +31,15 @@ const tokenLengthBytesMax = 65_535
  * `step` rejects with AuthError only. Whatever is not a token gets INVALID_PARAMETER, a wrong password LOGON_FAILURE, a wrong mechListMIC ACCESS_DENIED.
  *
  * @example
- * const spnego = new SpnegoServer({ mechanisms: [ntlmMechanism({ netbiosName: 'HOLDFAST', lookup })] })
- * negotiateResponse.securityBuffer = spnego.initialToken()
- * const result = await spnego.step(request.securityBuffer)
- * if (result.done) session.keys = deriveKeys({ dialect, sessionKey: result.sessionKey, preauthHash: session.preauth.value })
+ * const server = new SpnegoServer({ mechanisms: [ntlmMechanism({ netbiosName: 'HOLDFAST', lookup: () => ({ ntHash: ntHash('secret') }) })] })
+ * const client = new SpnegoClient({ mechanisms: [ntlmClientMechanism({ user: 'alice', password: 'secret' })] })
+ * let request = await client.step(server.initialToken()) // what NEGOTIATE's response carries
+ * let response = await server.step(request.output) // a SESSION_SETUP
+ * while (!response.done) {
+ *   request = await client.step(response.output)
+ *   response = await server.step(request.output)
+ * }
+ * response.user // => 'alice'
  */
 export class SpnegoServer {
   readonly #mechanisms: readonly MechanismEntry[]

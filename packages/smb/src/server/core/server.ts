@@ -216,8 +216,7 @@ export class SmbServer implements WorkerProtocol {
 /**
  * The SMB server for a worker node. `config` is structured-cloneable and the same on all workers; `dependencies` are made per worker.
  *
- * @example
- * const smb = createSmbProtocol(config, node, { fileCommands, fileSystem: share => filesystems.get(share.name), mechanisms, identify })
+ *     const smb = createSmbProtocol(config, node, { fileCommands, fileSystem: share => filesystems.get(share.name), mechanisms, identify })
  */
 export const createSmbProtocol = (config: SmbServerConfig, node: WorkerNode, dependencies: SmbServerDependencies): SmbServer =>
   new SmbServer(config, node, dependencies)

@@ -42,10 +42,9 @@ export const hashOwner = (partition: string, workers: number): number => {
  * The open table of a partition on this worker: its owner when `ownerOf` says so, else a client of the owner.
  * Call it once per partition on every worker, at its start: a new owner waits for the clients of the old one.
  *
- * @example
- * const opens = createOpenTableClient({ node, partition: 'docs', memory, events })
- * const answer = opens.open(request)
- * const result = answer instanceof Pending ? await answer.promise : answer
+ *     const opens = createOpenTableClient({ node, partition: 'docs', memory, events })
+ *     const answer = opens.open(request)
+ *     const result = answer instanceof Pending ? await answer.promise : answer
  */
 export const createOpenTableClient = (options: OpenTableClientOptions): OpenTableClient => {
   const { node, partition } = options

@@ -1,0 +1,69 @@
+import { SmbClient } from '@holdfast/smb/client'
+import type { SmbFile, SmbShare } from '@holdfast/smb/client'
+import { memory } from '@holdfast/storage'
+import { serve } from 'holdfast'
+import type { HoldfastServer } from 'holdfast'
+
+/** What examples may name without making it: a server with the share `docs`, and a client of it. */
+export class Given implements AsyncDisposable {
+  readonly #resources = new AsyncDisposableStack()
+  #server: Promise<HoldfastServer> | undefined
+  #client: Promise<SmbClient> | undefined
+  #share: Promise<SmbShare> | undefined
+
+  host(): string {
+    return '127.0.0.1'
+  }
+
+  async port(): Promise<number> {
+    this.#server ??= this.#serve()
+    return Number((await this.#server).smb[0].split(':').at(-1))
+  }
+
+  user(): string {
+    return 'alice'
+  }
+
+  password(): string {
+    return 'correct horse'
+  }
+
+  client(): Promise<SmbClient> {
+    return (this.#client ??= this.port().then(async port =>
+      this.#resources.use(await SmbClient.connect({ host: this.host(), port, user: this.user(), password: this.password() })),
+    ))
+  }
+
+  /** `docs`, with `hello.txt`, `folder/film.mkv` and the empty folder `inbox`. */
+  share(): Promise<SmbShare> {
+    return (this.#share ??= this.client().then(async client => this.#resources.use(await client.share('docs'))))
+  }
+
+  async file(): Promise<SmbFile> {
+    return this.#resources.use(await (await this.share()).open('folder/film.mkv'))
+  }
+
+  /** A `{ signal }` that aborts a little later. */
+  signal(): AbortSignal {
+    return AbortSignal.timeout(200)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources.disposeAsync()
+  }
+
+  async #serve(): Promise<HoldfastServer> {
+    const users = { [this.user()]: this.password() }
+    const server = this.#resources.use(await serve({ shares: { docs: memory() }, users, smb: `${this.host()}:0` }))
+    const port = Number(server.smb[0].split(':').at(-1))
+    await using client = await SmbClient.connect({ host: this.host(), port, user: this.user(), password: this.password() })
+    await using share = await client.share('docs')
+    for (const folder of ['folder', 'inbox']) await share.mkdir(folder)
+    await share.writeFile('hello.txt', 'hello')
+    await share.writeFile('folder/film.mkv', Buffer.alloc(100_000, 'film'))
+    return server
+  }
+}
+
+/** Names of what `Given` gives. */
+export const givenNames: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Given.prototype).filter(name => name !== 'constructor'))
