@@ -18,7 +18,11 @@ const steps: readonly Step[] = [
   { name: 'lint', program: 'oxlint', args: ['--type-aware', '.'] },
   { name: 'types', program: 'tsc', args: ['-p', '.', '--noEmit'] },
   { name: 'architecture', program: 'node', args: ['testing/run.ts', '--unit', '--failures', 'testing/architecture'] },
-  { name: 'unit tests', program: 'node', args: ['testing/run.ts', '--unit', '--failures', 'packages/', 'tools/', 'fuzz/', 'bench/'] },
+  {
+    name: 'unit tests',
+    program: 'node',
+    args: ['testing/run.ts', '--unit', '--failures', 'packages/', 'testing/examples', 'tools/', 'fuzz/', 'bench/'],
+  },
 ]
 
 const bin = join(root, 'node_modules', '.bin')

@@ -39,7 +39,7 @@ export interface ListeningAddress {
  * @example
  * import { once } from 'node:events'
  * import { connect } from 'node:net'
- * import type { Framing } from '@holdfast/engine'
+ * import type { Connection, ConnectionHandler, Framing } from '@holdfast/engine'
  *
  * // An echo of lines, in the calling thread; for threads give `workers` and `workerModule` instead of `inThread`.
  * const framing: Framing = {
@@ -48,23 +48,15 @@ export interface ListeningAddress {
  *   frameBytes: (bytes, at, end) => Math.max(0, bytes.subarray(0, end).indexOf('\n', at) + 1 - at),
  *   writeHeader() {},
  * }
- * await using manager = await ConnectionManager.start({
- *   inThread: {
- *     echo: {
- *       framing,
- *       create: () => ({
- *         accept: connection => ({
- *           onMessage(message) {
- *             const answer = connection.allocate(message.bytes.length)
- *             message.bytes.copy(answer)
- *             connection.send(answer, answer.length, message)
- *           },
- *           onClose() {},
- *         }),
- *       }),
- *     },
+ * const echo = (connection: Connection): ConnectionHandler => ({
+ *   onMessage(message) {
+ *     const answer = connection.allocate(message.bytes.length)
+ *     message.bytes.copy(answer)
+ *     connection.send(answer, answer.length, message)
  *   },
+ *   onClose() {},
  * })
+ * await using manager = await ConnectionManager.start({ inThread: { echo: { framing, create: () => ({ accept: echo }) } } })
  * const { host, port } = await manager.listen({ protocol: 'echo', framing, distributed: true, host: '127.0.0.1', port: 0 })
  * const socket = connect(port, host)
  * socket.write('hello\n')
