@@ -111,7 +111,7 @@ const load = (): { calls: Libc; asyncCalls: Record<CallName, NativeCall['async']
   const asyncCalls: Partial<Record<CallName, NativeCall['async']>> = {}
   for (const [key, [symbol, ...parameters]] of Object.entries(signatures) as [CallName, readonly [string, ...CType[]]][]) {
     const types = parameters.map(type => koffiTypes[type])
-    const number = symbol === 'syscall' ? numbers[key]! : undefined
+    const number = symbol === 'syscall' ? numbers[key] : undefined
     const result =
       number === undefined && symbol !== 'pread64' && symbol !== 'pwrite64' && symbol !== 'lseek64' && !/xattr|read/.test(symbol) ? 'int' : 'int64_t'
     let native: NativeCall
@@ -204,7 +204,7 @@ export type PathArgument = string | Uint8Array
 export const cPath = (path: PathArgument, which: 0 | 1 = 0): Uint8Array => {
   if (typeof path !== 'string') return path
   if (path.includes('\0')) throw new PosixError(errno.EINVAL, 'path with NUL')
-  const buffer = pathScratch[which]!
+  const buffer = pathScratch[which]
   const length = buffer.utf8Write(path, 0, 8191)
   buffer[length] = 0
   return buffer

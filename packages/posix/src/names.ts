@@ -43,13 +43,13 @@ export const readFolder = (fd: number, visit: EntryVisitor): number => {
       if (filled === 0) return count
       // struct linux_dirent64: d_ino 8, d_off 8, d_reclen 2, d_type 1, d_name (ends with NUL).
       for (let at = 0; at < filled;) {
-        const next = at + (buffer[at + 16]! | (buffer[at + 17]! << 8))
+        const next = at + (buffer[at + 16] | (buffer[at + 17] << 8))
         const start = at + 19
         let end = start
         while (buffer[end] !== 0) end++
         const special = buffer[start] === dot && (end === start + 1 || (end === start + 2 && buffer[start + 1] === dot))
         if (!special) {
-          visit(buffer, start, end, buffer[at + 18]!)
+          visit(buffer, start, end, buffer[at + 18])
           count++
         }
         at = next

@@ -24,30 +24,30 @@ export class StatBuffer {
   }
 
   #number(index: number): number {
-    return this.#words[index]! + this.#words[index + 1]! * twoTo32
+    return this.#words[index] + this.#words[index + 1] * twoTo32
   }
 
   /** Which fields are valid (STATX_*). */
   get mask(): number {
-    return this.#words[0]!
+    return this.#words[0]
   }
   get attributes(): bigint {
-    return this.#longs[1]!
+    return this.#longs[1]
   }
   get links(): number {
-    return this.#words[4]!
+    return this.#words[4]
   }
   get uid(): number {
-    return this.#words[5]!
+    return this.#words[5]
   }
   get gid(): number {
-    return this.#words[6]!
+    return this.#words[6]
   }
   get mode(): number {
-    return this.#words[7]! & 0xffff
+    return this.#words[7] & 0xffff
   }
   get inode(): bigint {
-    return this.#longs[4]!
+    return this.#longs[4]
   }
   get sizeBytes(): number {
     return this.#number(10)
@@ -57,36 +57,36 @@ export class StatBuffer {
     return this.#number(12)
   }
   get deviceMajor(): number {
-    return this.#words[34]!
+    return this.#words[34]
   }
   get deviceMinor(): number {
-    return this.#words[35]!
+    return this.#words[35]
   }
   /** One number for the device, 0 … 2^53-1. */
   get device(): number {
-    return this.#words[34]! * 0x10_0000 + this.#words[35]!
+    return this.#words[34] * 0x10_0000 + this.#words[35]
   }
   get isFolder(): boolean {
-    return (this.#words[7]! & S_IFMT) === S_IFDIR
+    return (this.#words[7] & S_IFMT) === S_IFDIR
   }
   get isRegular(): boolean {
-    return (this.#words[7]! & S_IFMT) === S_IFREG
+    return (this.#words[7] & S_IFMT) === S_IFREG
   }
   get isSymlink(): boolean {
-    return (this.#words[7]! & S_IFMT) === S_IFLNK
+    return (this.#words[7] & S_IFMT) === S_IFLNK
   }
   /** False where the filesystem keeps no creation time. */
   get hasCreatedTime(): boolean {
-    return (this.#words[0]! & STATX_BTIME) !== 0
+    return (this.#words[0] & STATX_BTIME) !== 0
   }
 
   /** Seconds since 1970, negative before. */
   seconds(time: StatTime): number {
-    return this.#words[time / 4]! + (this.#words[time / 4 + 1]! | 0) * twoTo32
+    return this.#words[time / 4] + (this.#words[time / 4 + 1] | 0) * twoTo32
   }
 
   nanoseconds(time: StatTime): number {
-    return this.#words[time / 4 + 2]!
+    return this.#words[time / 4 + 2]
   }
 
   /** Identifies the file on this machine while it exists: a key for maps. */

@@ -21,7 +21,7 @@ export const upcase = (name: string): string => {
   if (ascii.test(name)) return name.toUpperCase()
   table ??= buildTable()
   let result = ''
-  for (let i = 0; i < name.length; i++) result += String.fromCharCode(table[name.charCodeAt(i)]!)
+  for (let i = 0; i < name.length; i++) result += String.fromCharCode(table[name.charCodeAt(i)])
   return result
 }
 

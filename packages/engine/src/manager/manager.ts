@@ -220,7 +220,7 @@ export class ConnectionManager implements AsyncDisposable {
 
   /** Gives a dead worker's connections to its successor, with the messages it had not finished. */
   #rehome(dead: WorkerHandle): void {
-    for (const client of [...this.#clients]) {
+    for (const client of this.#clients.slice()) {
       if (client?.worker !== dead) continue
       if (client.isClosed) {
         this.#forget(client)

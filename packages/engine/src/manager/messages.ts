@@ -19,19 +19,19 @@ export class MessageTable {
   }
 
   has(index: number): boolean {
-    return this.#connection[index]! >= 0
+    return this.#connection[index] >= 0
   }
 
   connection(index: number): number {
-    return this.#connection[index]!
+    return this.#connection[index]
   }
 
   offset(index: number): number {
-    return this.#offset[index]!
+    return this.#offset[index]
   }
 
   length(index: number): number {
-    return this.#length[index]!
+    return this.#length[index]
   }
 
   remove(index: number): void {
@@ -43,7 +43,7 @@ export class MessageTable {
   of(connection: number): number[] {
     const found: number[] = []
     for (let index = 0; index < this.#used; index++) if (this.#connection[index] === connection) found.push(index)
-    return found.sort((a, b) => this.#number[a]! - this.#number[b]!)
+    return found.sort((a, b) => this.#number[a] - this.#number[b])
   }
 
   #grow(): number {

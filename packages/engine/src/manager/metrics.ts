@@ -74,7 +74,7 @@ export class Metrics {
 }
 
 function* samplesOf(handle: WorkerHandle): Generator<MetricSample> {
-  for (const { slot, name, help, type, labels } of handle.names.values()) yield { name, help, type, labels, value: handle.counters[slot]! }
+  for (const { slot, name, help, type, labels } of handle.names.values()) yield { name, help, type, labels, value: handle.counters[slot] }
 }
 
 function addSample(sums: Map<string, MetricSample>, sample: MetricSample): void {

@@ -19,13 +19,13 @@ export interface Unfinished {
 export function unfinishedWrite(table: Int32Array, connection: number, blocksWritten: ReadonlySet<number>): Unfinished | undefined {
   const slot = slotAt(connection)
   if (Atomics.exchange(table, slot + Slot.intent, 0) === 0) return undefined
-  const block = table[slot + Slot.intentOffset]!
-  const length = table[slot + Slot.intentLength]!
-  const message = table[slot + Slot.intentMessage]! - 1
+  const block = table[slot + Slot.intentOffset]
+  const length = table[slot + Slot.intentLength]
+  const message = table[slot + Slot.intentMessage] - 1
   if (blocksWritten.has(block)) return { offset: block, length: 0, message }
-  const total = bytesWritten(table[slot + Slot.descriptor]!)
+  const total = bytesWritten(table[slot + Slot.descriptor])
   if (total < 0) return { offset: block, length: 0, message }
-  const base = table[slot + Slot.intentBase]!
+  const base = table[slot + Slot.intentBase]
   const taken = ((total | 0) - base) | 0
   Atomics.store(table, slot + Slot.written, total | 0)
   if (taken < 0 || taken > length) throw new Error(`connection ${connection}: ${taken} of ${length} bytes written cannot be`)

@@ -51,16 +51,16 @@ export class Arena {
 
   /** Bytes usable in the block at `offset`. */
   capacity(offset: number): number {
-    return 2 ** this.#classAt[offset >>> smallestBits]!
+    return 2 ** this.#classAt[offset >>> smallestBits]
   }
 
   free(offset: number): void {
     let unit = offset >>> smallestBits
-    let bits = this.#classAt[unit]!
+    let bits = this.#classAt[unit]
     if (bits <= 0) throw new Error(`freed a block that is not in use at ${offset}`)
     this.#usedBytes -= 2 ** bits
     // Small blocks are not merged at once: the same sizes come back in a moment.
-    while (bits < this.#largestBits && !(bits <= 16 && this.#free[bits]!.length < 32)) {
+    while (bits < this.#largestBits && !(bits <= 16 && this.#free[bits].length < 32)) {
       const buddy = unit ^ (1 << (bits - smallestBits))
       if (this.#classAt[buddy] !== -bits) break
       this.#removeFree(buddy, bits)
@@ -73,12 +73,12 @@ export class Arena {
 
   #putFree(unit: number, bits: number): void {
     this.#classAt[unit] = -bits
-    this.#free[bits]!.push(unit)
+    this.#free[bits].push(unit)
   }
 
   /** Entries of a free list may be stale (merged or taken meanwhile): the class map decides. */
   #takeFree(bits: number): number {
-    const list = this.#free[bits]!
+    const list = this.#free[bits]
     while (list.length > 0) {
       const unit = list.pop()!
       if (this.#classAt[unit] === -bits) return unit
@@ -87,7 +87,7 @@ export class Arena {
   }
 
   #removeFree(unit: number, bits: number): void {
-    const list = this.#free[bits]!
+    const list = this.#free[bits]
     if (list[list.length - 1] === unit) {
       list.pop()
       return

@@ -1,4 +1,5 @@
 /** What connection manager and worker nodes share, word by word. */
+import type { MessagePort } from 'node:worker_threads'
 import type { RingShape } from './ring.ts'
 
 /** Records: type and up to four numbers. */
@@ -158,7 +159,7 @@ export type ManagerMail =
       readonly addresses: Addresses
       readonly checkpoints: readonly (readonly [string, unknown])[]
     }
-  | { readonly kind: 'peer'; readonly worker: number; readonly port: import('node:worker_threads').MessagePort; readonly control: SharedArrayBuffer }
+  | { readonly kind: 'peer'; readonly worker: number; readonly port: MessagePort; readonly control: SharedArrayBuffer }
   | { readonly kind: 'lost'; readonly worker: number }
   | { readonly kind: 'reply'; readonly call: number; readonly value: unknown }
   | { readonly kind: 'shutdown' }

@@ -44,8 +44,8 @@ export class RingWriter {
   /** Writes what waits; true when nothing waits any more. */
   flush(): boolean {
     while (this.#waiting.length > 0) {
-      const [type, a, b, c, d] = this.#waiting[0]!
-      if (!this.#put(type!, a!, b!, c!, d!)) return false
+      const [type, a, b, c, d] = this.#waiting[0]
+      if (!this.#put(type, a, b, c, d)) return false
       this.#waiting.shift()
     }
     return true
@@ -90,11 +90,11 @@ export class RingReader {
     let count = 0
     while (count < limit && Atomics.load(words, 1) !== this.#head) {
       const at = headerWords + (this.#head & this.#mask) * this.#width
-      const type = words[at]!
-      const a = words[at + 1]!
-      const b = words[at + 2]!
-      const c = words[at + 3]!
-      const d = words[at + 4]!
+      const type = words[at]
+      const a = words[at + 1]
+      const b = words[at + 2]
+      const c = words[at + 3]
+      const d = words[at + 4]
       this.#head = (this.#head + 1) | 0
       Atomics.store(words, 0, this.#head)
       count++

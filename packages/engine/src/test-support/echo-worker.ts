@@ -19,7 +19,7 @@ function echo(node: WorkerNode, config: { file?: string } | undefined): WorkerPr
       return {
         onMessage(message) {
           messages.add()
-          const kind = String.fromCharCode(message.bytes[0]!)
+          const kind = String.fromCharCode(message.bytes[0])
           if (kind === 'r') {
             const length = message.bytes.readUInt32LE(1)
             const out = connection.allocate(length)
@@ -53,4 +53,4 @@ function echo(node: WorkerNode, config: { file?: string } | undefined): WorkerPr
   }
 }
 
-await runWorker({ echo: { framing: lengthPrefixed, create: echo as never } })
+await runWorker({ echo: { framing: lengthPrefixed, create: echo } })

@@ -115,7 +115,7 @@ export class WorkerConnection implements Connection {
       finishes?.release()
       return
     }
-    const descriptor = table[slot + Slot.descriptor]!
+    const descriptor = table[slot + Slot.descriptor]
     const direct = descriptor >= 0 && Atomics.load(table, slot + Slot.managerWrites) === 0
     let taken = 0
     if (direct) {

@@ -30,7 +30,7 @@ export class SharedCounters implements Counters {
     const values = this.#values
     const counter: Counter = {
       add(n = 1) {
-        values[slot]! += n
+        values[slot] += n
       },
       set(n) {
         values[slot] = n

@@ -95,8 +95,8 @@ export class Scope {
       async () => {
         await action()
       },
-      (error: { name?: string; code?: string }) => {
-        assert.equal(error.name, 'FsError', String(error))
+      (error: Error & { code?: string }) => {
+        assert.equal(error.name, 'FsError', error.message)
         assert.ok(codes.includes(error.code ?? ''), `${error.code} should be ${codes.join(' or ')}`)
         return true
       },

@@ -52,7 +52,7 @@ describe('directory filesystem', { skip: unsupportedReason ?? false }, () => {
       s.files.symlink(name, target, { shown: true })
       assert.throws(() => s.files.open(name, '', stop), { code: 'symlink' }, name)
       assert.throws(() => s.files.open(name.toUpperCase(), '', stop), { code: 'symlink' }, name)
-      using link = { handle: s.files.open(name, '', { ...stop, noFollow: true }), [Symbol.dispose]: () => void link.handle.close() }
+      using link = { handle: s.files.open(name, '', { ...stop, noFollow: true }), [Symbol.dispose]: () => link.handle.close() }
       assert.equal(link.handle.readLink(), target)
     }
     assert.equal(fs.readFileSync(path.join(s.root, 'relative'), 'utf8'), 'content', 'the mark means nothing to others')
@@ -191,7 +191,7 @@ describe('directory filesystem', { skip: unsupportedReason ?? false }, () => {
     using s = served()
     if (!s.files.features.extendedAttributes) return t.skip('no user attributes here')
     const handle = s.files.create('f', '', makeFile)
-    handle.setExtendedAttributes([{ name: 'Mine', value: Buffer.from('1'), flags: 0 }])
+    void handle.setExtendedAttributes([{ name: 'Mine', value: Buffer.from('1'), flags: 0 }])
     for (const name of ['holdfast.dos', 'DOSATTRIB']) {
       assert.throws(() => handle.setExtendedAttributes([{ name, value: Buffer.from('1'), flags: 0 }]), { code: 'access-denied' })
     }
@@ -410,7 +410,7 @@ describe('directory filesystem', { skip: unsupportedReason ?? false }, () => {
       assert.throws(() => handle.setAllocation(8 << 20), { code: 'no-space' })
       assert.throws(() => files.create('g', '', { ...makeFile, allocationBytes: 8 << 20 }), { code: 'no-space' })
       assert.equal(files.stat('g'), undefined)
-      handle.setSize(0)
+      void handle.setSize(0)
       void handle.write(Buffer.from('fits'), 0)
       handle.close()
     } finally {

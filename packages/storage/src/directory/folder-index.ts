@@ -37,7 +37,7 @@ export class FolderIndex {
     if (present === name) this.#names.delete(key)
     else if (Array.isArray(present) && present.includes(name)) {
       const left = present.filter(other => other !== name)
-      this.#names.set(key, left.length === 1 ? left[0]! : left)
+      this.#names.set(key, left.length === 1 ? left[0] : left)
     } else return
     this.#count--
   }

@@ -106,7 +106,7 @@ export const clientAttributes = (listing: Buffer): string[] =>
 
 const parseDos = (length: number, eaSizeBytes: number): StoredMetadata => {
   if (length < plainBytes || dosBytes[0] !== dosVersion) return eaSizeBytes === 0 ? nothingStored : { ...nothingStored, eaSizeBytes }
-  const flags = dosBytes[1]!
+  const flags = dosBytes[1]
   return {
     attributes: (flags & hasAttributes) !== 0 ? dosBytes.readUInt32LE(4) & storableAttributes : undefined,
     createdAt: (flags & hasCreatedAt) !== 0 ? dosBytes.readBigUInt64LE(8) : undefined,

@@ -27,35 +27,35 @@ const shownAs = new Uint16Array(0x80)
 const storedAs = new Uint8Array(0x28)
 for (let code = 1; code < 0x20; code++) shownAs[code] = 0xf000 + code
 for (const [character, unit] of Object.entries(mapped)) shownAs[character.charCodeAt(0)] = unit
-for (let code = 1; code < 0x80; code++) if (shownAs[code] !== 0) storedAs[shownAs[code]! - 0xf000] = code
+for (let code = 1; code < 0x80; code++) if (shownAs[code] !== 0) storedAs[shownAs[code] - 0xf000] = code
 
 /** Printable ASCII without what is mapped, and no space or dot at the end: the same on disk and on the wire. */
 const plain = /^[ !#-)+-.0-9;=@-[\]-{}~]*[!#-)+,\-0-9;=@-[\]-{}~]$/
 
 /** Length of the well-formed UTF-8 sequence at `at` (1 … 4), surrogates of WTF-8 included; 0 where there is none. */
 const sequenceLength = (bytes: Uint8Array, at: number, end: number): number => {
-  const first = bytes[at]!
+  const first = bytes[at]
   if (first < 0x80) return 1
   const length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0
   if (length === 0 || at + length > end) return 0
-  for (let i = 1; i < length; i++) if ((bytes[at + i]! & 0xc0) !== 0x80) return 0
-  const second = bytes[at + 1]!
+  for (let i = 1; i < length; i++) if ((bytes[at + i] & 0xc0) !== 0x80) return 0
+  const second = bytes[at + 1]
   if ((first === 0xe0 && second < 0xa0) || (first === 0xf0 && second < 0x90) || (first === 0xf4 && second >= 0x90)) return 0
   return length
 }
 
 const codePoint = (bytes: Uint8Array, at: number, length: number): number => {
-  const first = bytes[at]!
+  const first = bytes[at]
   if (length === 1) return first
   let code = length === 2 ? first & 0x1f : length === 3 ? first & 0x0f : first & 0x07
-  for (let i = 1; i < length; i++) code = (code << 6) | (bytes[at + i]! & 0x3f)
+  for (let i = 1; i < length; i++) code = (code << 6) | (bytes[at + i] & 0x3f)
   return code
 }
 
 /** A high surrogate (ED A0-AF xx) at `at`. */
-const isHigh = (bytes: Uint8Array, at: number): boolean => bytes[at] === 0xed && bytes[at + 1]! >= 0xa0 && bytes[at + 1]! < 0xb0
+const isHigh = (bytes: Uint8Array, at: number): boolean => bytes[at] === 0xed && bytes[at + 1] >= 0xa0 && bytes[at + 1] < 0xb0
 /** A low surrogate (ED B0-BF xx) at `at`. */
-const isLow = (bytes: Uint8Array, at: number): boolean => bytes[at] === 0xed && bytes[at + 1]! >= 0xb0
+const isLow = (bytes: Uint8Array, at: number): boolean => bytes[at] === 0xed && bytes[at + 1] >= 0xb0
 
 /** Node's own, a third cheaper than `toString('latin1', start, end)`. */
 type Latin1Buffer = Buffer & { latin1Slice(start: number, end: number): string }
@@ -64,7 +64,7 @@ type Latin1Buffer = Buffer & { latin1Slice(start: number, end: number): string }
 export const decodeName = (bytes: Buffer, start = 0, end: number = bytes.length, raw = false): string => {
   let simple = true
   for (let i = start; i < end; i++) {
-    const byte = bytes[i]!
+    const byte = bytes[i]
     if (byte >= 0x80 || (shownAs[byte] !== 0 && !raw)) {
       simple = false
       break
@@ -74,7 +74,7 @@ export const decodeName = (bytes: Buffer, start = 0, end: number = bytes.length,
   if (simple && (raw || (last !== space && last !== dot))) return (bytes as Latin1Buffer).latin1Slice(start, end)
   const units: number[] = []
   const escape = (from: number, to: number): void => {
-    for (let i = from; i < to; i++) units.push(0xf000 + bytes[i]!)
+    for (let i = from; i < to; i++) units.push(0xf000 + bytes[i])
   }
   for (let at = start; at < end;) {
     const length = sequenceLength(bytes, at, end)
@@ -86,7 +86,7 @@ export const decodeName = (bytes: Buffer, start = 0, end: number = bytes.length,
     const code = codePoint(bytes, at, length)
     const atEnd = next === end
     if (code < 0x80) {
-      units.push(raw ? code : atEnd && code === space ? endSpace : atEnd && code === dot ? endDot : shownAs[code]! || code)
+      units.push(raw ? code : atEnd && code === space ? endSpace : atEnd && code === dot ? endDot : shownAs[code] || code)
     } else if (code >= 0x10000) {
       units.push(0xd800 + ((code - 0x10000) >> 10), 0xdc00 + ((code - 0x10000) & 0x3ff))
     } else if (code >= 0xd800 && code < 0xe000) {
@@ -130,7 +130,7 @@ const toBytes = (name: string, raw: boolean): Buffer => {
     }
     const atEnd = i === name.length - 1
     if (!raw && code >= 0xf000 && code <= endDot && isMapping(code, atEnd)) {
-      code = code === endSpace ? space : code === endDot ? dot : storedAs[code - 0xf000]!
+      code = code === endSpace ? space : code === endDot ? dot : storedAs[code - 0xf000]
     }
     if (code < 0x80) bytes[at++] = code
     else if (code < 0x800) {

@@ -9,7 +9,7 @@ const names = ['accessedAt', 'writtenAt', 'changedAt'] as const
 
 /** Puts back what an operation of this open has changed. */
 export async function restoreFrozen(open: FileOpen): Promise<void> {
-  if (open.frozen !== undefined) await open.handle.setInfo(open.frozen as InfoChange)
+  if (open.frozen !== undefined) await open.handle.setInfo(open.frozen)
 }
 
 /** Takes the special values out of a FileBasicInformation and notes what they ask for; zero means "leave it". */

@@ -6,8 +6,7 @@ import { ReadRequest } from '../../messages/read.ts'
 import { MalformedError } from '@holdfast/wire'
 import type { Outcome, RequestContext } from '../core/handler-api.ts'
 import type { PipeOpen } from './pipe-open.ts'
-import { readFixedBytes, writeReadBody } from './read.ts'
-import { replyWritten } from './write.ts'
+import { readFixedBytes, replyWritten, writeReadBody } from './transfers.ts'
 
 export async function readPipe(request: RequestContext, open: PipeOpen): Promise<Outcome> {
   const { length } = ReadRequest.decode(request.message, headerSize)

@@ -40,6 +40,7 @@ export const queryDirectory: CommandHandler = async request => {
   const writer = new DirectoryWriter({ layout, target: body, at: fixedBytes, end: body.length })
   const single = (asked.flags & QueryDirectoryFlags.returnSingleEntry) !== 0
   let status: number = NtStatus.SUCCESS
+  // oxlint-disable-next-line unicorn/no-array-fill-with-reference-type -- no array
   if (!(await search.fill(writer, single))) {
     if (search.atEnd) return request.fail(search.hasSent ? NtStatus.NO_MORE_FILES : NtStatus.NO_SUCH_FILE)
     search.writeTruncated(writer)

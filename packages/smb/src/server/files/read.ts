@@ -4,17 +4,12 @@ import { Channel } from '../../messages/constants.ts'
 import { headerSize } from '../../messages/header.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 import { ReadRequest } from '../../messages/read.ts'
-import { StatusError } from '../core/handler-api.ts'
 import type { CommandHandler, Outcome, RequestContext } from '../core/handler-api.ts'
 import type { FileOpen } from './file-open.ts'
 import { fileOpen, isPromise } from './opened.ts'
 import { readPipe } from './pipe-io.ts'
 import { PipeOpen } from './pipe-open.ts'
-
-/** Bytes of the response's body before the data. */
-const fixedBytes = 16
-/** Offsets above are beyond what any file has (MS-FSA 2.1.5.2: sign bit). */
-const maxOffset = 0x7fff_ffff_ffff_ffffn
+import { maxOffset, readFixedBytes as fixedBytes, writeReadBody } from './transfers.ts'
 
 export const read: CommandHandler = request => {
   if (request.open instanceof PipeOpen) return readPipe(request, request.open)
@@ -55,23 +50,4 @@ function replyRead(request: RequestContext, body: Buffer, result: Range & { read
   result.open.position = BigInt(result.offset + arrived)
   writeReadBody(body, arrived)
   return request.reply(fixedBytes + Math.max(arrived, arrived === 0 ? 1 : 0))
-}
-
-/** The fixed part of a READ response (2.2.20); the data stands behind it already. */
-export function writeReadBody(body: Buffer, lengthBytes: number): void {
-  body.writeUInt16LE(17, 0)
-  body[2] = headerSize + fixedBytes
-  body[3] = 0
-  body.writeUInt32LE(lengthBytes, 4)
-  body.writeUInt32LE(0, 8)
-  body.writeUInt32LE(0, 12)
-  if (lengthBytes === 0 && body.length > fixedBytes) body[fixedBytes] = 0
-}
-
-export const readFixedBytes = fixedBytes
-
-/** Throws INVALID_PARAMETER for an offset and length that no file can have; used by WRITE as well. */
-export function checkRange(offset: bigint, lengthBytes: number): number {
-  if (offset > maxOffset || offset + BigInt(lengthBytes) > maxOffset) throw new StatusError(NtStatus.INVALID_PARAMETER)
-  return Number(offset)
 }

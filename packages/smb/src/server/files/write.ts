@@ -12,9 +12,8 @@ import { publishModification } from './notices.ts'
 import { fileOpen, isPromise, needWritable } from './opened.ts'
 import { writePipe } from './pipe-io.ts'
 import { PipeOpen } from './pipe-open.ts'
-import { checkRange } from './read.ts'
+import { checkRange, replyWritten } from './transfers.ts'
 
-const bodyBytes = 16
 /** Offset that means "at the end of the file" for an open with append access only (MS-FSA 2.1.5.3). */
 const appendOffset = 0xffff_ffff_ffff_ffffn
 
@@ -73,15 +72,4 @@ function written(request: RequestContext, open: FileOpen, piece: Piece): Outcome
   open.position = BigInt(piece.offset + piece.data.length)
   publishModification(open, notifyFilters.size | notifyFilters.lastWrite)
   return replyWritten(request, piece.data.length)
-}
-
-/** WRITE response (2.2.22). */
-export function replyWritten(request: RequestContext, count: number): Outcome {
-  const body = request.reserve(bodyBytes)
-  body.writeUInt16LE(17, 0)
-  body.writeUInt16LE(0, 2)
-  body.writeUInt32LE(count, 4)
-  body.writeUInt32LE(0, 8)
-  body.writeUInt32LE(0, 12)
-  return request.reply(bodyBytes)
 }

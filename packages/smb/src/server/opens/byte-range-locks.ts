@@ -121,7 +121,7 @@ const applyLocks = (locks: ByteRangeLocks, openId: bigint, elements: readonly Lo
     return { status }
   }
   for (const { offset, length, flags } of elements) {
-    const { exclusive, wait } = elementKinds[flags]!
+    const { exclusive, wait } = elementKinds[flags]
     if (rangeIsInvalid({ offset, length })) return undo('INVALID_LOCK_RANGE')
     const lock: HeldLock = { openId, offset, length, exclusive }
     if (locks.forbidsLock(openId, lock, exclusive)) return wait ? { wait: lock } : undo('LOCK_NOT_GRANTED')

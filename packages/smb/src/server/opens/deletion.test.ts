@@ -3,11 +3,11 @@ import { describe, test } from 'node:test'
 import { accessBits } from './access.ts'
 import { Pending } from './pending.ts'
 import { createTable, leaseRequest, leaseState, request, settled } from './testing-support.ts'
-import type { OpenGrant, OpenResult, StatusResult } from './types.ts'
+import type { OpenResult, StatusResult } from './types.ts'
 
 const opened = (result: OpenResult | Pending<OpenResult>): bigint => {
   assert.ok(!(result instanceof Pending) && result.status === 'SUCCESS', 'granted at once')
-  return (result as OpenGrant).openId
+  return result.openId
 }
 
 const statusOf = (result: StatusResult | OpenResult | Pending<OpenResult> | Pending<StatusResult>): string =>

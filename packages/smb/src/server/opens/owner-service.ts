@@ -179,6 +179,6 @@ export class OwnerService {
       publish: change => table.notify.publish(change),
       publishRename: rename => table.notify.publishRename(rename),
     }
-    return methods as unknown as WorkerObject
+    return methods
   }
 }

@@ -213,7 +213,7 @@ export class PartitionState {
     if (event === 'break') caching.epoch = (caching.epoch + 1) & 0xffff
     const { clientGuid, key: leaseKey } = caching
     // One notification per lease; any connection of the client will do (MS-SMB2 3.3.4.7).
-    const [worker, openIds] = [...opensByWorker(caching.opens)][0]!
+    const [worker, openIds] = [...opensByWorker(caching.opens)][0]
     this.#send(worker, {
       type: 'lease-break',
       notice: {

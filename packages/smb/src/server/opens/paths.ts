@@ -4,7 +4,7 @@ export const foldPath = (path: string): string => {
   if (isAscii(path)) return path.toUpperCase()
   let folded = ''
   for (let i = 0; i < path.length; i++) {
-    const unit = path[i]!
+    const unit = path[i]
     const upper = unit.toUpperCase()
     folded += upper.length === 1 ? upper : unit
   }

@@ -82,7 +82,7 @@ export class RemoteOpens implements Opens {
       tell: (message: TableMessage) => this.#told(message),
       waiting: ({ token }: { readonly token: number }) => this.#waiting.get(token)?.markWaiting(),
     }
-    return methods as unknown as WorkerObject
+    return methods
   }
 
   #told(message: TableMessage): void {

@@ -108,7 +108,7 @@ export class FakeNetwork {
   }
 
   call(from: FakeWorkerNode, worker: number, message: { objectId: string; method: string; argument: unknown }): Promise<unknown> {
-    const to = this.nodes[worker]!
+    const to = this.nodes[worker]
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     const outstanding = { to, reject }
     this.#outstanding.add(outstanding)
@@ -128,7 +128,7 @@ export class FakeNetwork {
 
   /** A worker dies; another is started in its place. */
   restart(index: number): FakeWorkerNode {
-    const dead = this.nodes[index]!
+    const dead = this.nodes[index]
     dead.alive = false
     const successor = new FakeWorkerNode(this, index, dead.incarnation + 1)
     this.nodes[index] = successor
@@ -202,7 +202,7 @@ export const createTable = (
 export const opened = (result: OpenResult | Pending<OpenResult>): OpenGrant => {
   assert.ok(!(result instanceof Pending), 'the open should not wait')
   assert.equal(result.status, 'SUCCESS')
-  return result as OpenGrant
+  return result
 }
 
 /** The open that has to wait. */
