@@ -96,7 +96,9 @@ describe('error situations', { skip: missing('smbclient') }, () => {
   })
 
   test('a full disk: STATUS_DISK_FULL', { skip: smallSkip }, async () => {
-    assert.equal(await statusOf(['put file'], { share: 'small' }), 'NT_STATUS_DISK_FULL')
+    // smbclient then forgets its other writes and stumbles over their answers when it closes the file, with every server: the first word counts.
+    const { stdout, stderr } = await run(['put file'], { share: 'small' })
+    assert.match(stdout + stderr, /cli_push returned NT_STATUS_DISK_FULL/)
     const after = await run(['del file', 'mkdir x', 'rmdir x', 'ls'], { share: 'small' })
     assert.doesNotMatch(after.stdout, /DISK_FULL/)
   })

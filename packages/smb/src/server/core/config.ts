@@ -55,7 +55,7 @@ export interface SmbServerConfig {
   /** In the order of preference. */
   readonly ciphers?: readonly AeadAlgorithm[]
   readonly signingAlgorithms?: readonly SigningAlgorithm[]
-  /** Greatest READ, WRITE and transaction, in bytes (64 KiB with 2.0.2). Default 2 MiB: with 8 MiB writing began late and was slower. */
+  /** Greatest READ and WRITE, in bytes (64 KiB with 2.0.2). Default 2 MiB: with 8 MiB writing began late and was slower. */
   readonly transferBytesMax?: number
   readonly multiChannel?: boolean
   /** Offer leases (2.1 and later). Default true. */

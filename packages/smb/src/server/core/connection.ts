@@ -1,7 +1,7 @@
 /** One TCP connection of a client (MS-SMB2 3.3.1.7). */
 import type { Connection, ConnectionHandler, Message } from '@holdfast/engine'
 import { MalformedError } from '@holdfast/wire'
-import { Command, HeaderFlags, SecurityMode } from '../../messages/constants.ts'
+import { Command, Dialect, HeaderFlags, SecurityMode } from '../../messages/constants.ts'
 import { headerOffset, headerSize, smb2ProtocolId } from '../../messages/header.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 import type { AeadAlgorithm } from '../../security/crypto.ts'
@@ -23,6 +23,8 @@ import type { Session } from './session.ts'
 
 const unsolicitedMessageId = Buffer.alloc(8, 0xff)
 /** Offsets in the TRANSFORM_HEADER (2.2.41). */
+/** Greatest transaction: directory listings, queries, FSCTLs (3.3.5.4 MaxTransactSize). */
+const transactBytesMax = 8 * 1024 * 1024
 const signatureInTransform = 4
 const sizeInTransform = 36
 const sessionIdInTransform = 44
@@ -85,13 +87,13 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
     return (this.negotiated?.dialect ?? 0) > 0x0202
   }
   get maxTransactSize(): number {
-    return this.negotiated?.transferBytesMax ?? 65536
+    return this.negotiated === undefined || this.negotiated.dialect === Dialect.smb202 ? 65536 : transactBytesMax
   }
   get maxReadSize(): number {
-    return this.maxTransactSize
+    return this.negotiated?.transferBytesMax ?? 65536
   }
   get maxWriteSize(): number {
-    return this.maxTransactSize
+    return this.negotiated?.transferBytesMax ?? 65536
   }
   /** Of the server (2.2.4). */
   get securityMode(): number {

@@ -47,7 +47,7 @@ export interface Negotiated {
   readonly capabilities: number
   readonly cipher: AeadAlgorithm | undefined
   readonly signingAlgorithm: SigningName
-  /** Of READ, WRITE and transactions, in bytes. */
+  /** Of READ and WRITE, in bytes. */
   readonly transferBytesMax: number
   /** The connection's pre-authentication integrity hash value, after the response. */
   readonly preauth?: Uint8Array
