@@ -19,7 +19,8 @@ export function moduleOf(example: Example, imports: ImportTable): string {
   const own = example.code.match(importLine) ?? []
   const body = example.code.replace(importLine, '').replace(expectation, '$1assert.deepEqual($2, $3)').trim()
   const imported = own.flatMap(line => line.match(/[\w$]+(?=[ ,}])/g) ?? [])
-  const declared = new Set([...body.matchAll(/\b(?:const|let|using|function|class) +([\w$]+)/g)].map(match => match[1]))
+  const declarations = body.matchAll(/\b(?:const|let|using|function|class) +([\w$]+|[{[][^}\]]*)/g)
+  const declared = new Set([...declarations].flatMap(match => match[1].match(/[\w$]+/g) ?? []))
   const names = new Set(blank(body).match(used) ?? [])
   const free = [...names].filter(name => !imported.includes(name) && !declared.has(name))
   const found = Map.groupBy(free, name => [...imports].find(([, exported]) => exported.has(name))?.[0])
