@@ -11,12 +11,14 @@ const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
 const IPPROTO_TCP = 6
 const TCP_INFO = 11
-const TCP_USER_TIMEOUT = 18
 const TIOCOUTQ = 0x5411
 const SHUT_RDWR = 2
 /** struct tcp_info (linux/tcp.h): tcpi_bytes_acked is the u64 at byte 120. */
 const TCP_INFO_BYTES = 256
 const BYTES_ACKED_AT = 120
+/** tcpi_retransmits (u8), tcpi_last_ack_recv (u32, in ms). */
+const RETRANSMITS_AT = 2
+const LAST_ACK_RECEIVED_AT = 56
 
 interface SocketCalls {
   send(fd: number, bytes: Uint8Array, length: number, flags: number): number
@@ -24,7 +26,6 @@ interface SocketCalls {
   close(fd: number): number
   shutdown(fd: number, how: number): number
   getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array): number
-  setsockopt(fd: number, level: number, name: number, value: Uint8Array, lengthBytes: number): number
   ioctl(fd: number, request: number, value: Uint8Array): number
 }
 
@@ -37,7 +38,6 @@ function load(): SocketCalls | undefined {
     close: libc.func('int close(int fd)'),
     shutdown: libc.func('int shutdown(int fd, int how)'),
     getsockopt: libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)'),
-    setsockopt: libc.func('int setsockopt(int fd, int level, int name, void *value, uint32 length)'),
     // The prototype is variadic; with one pointer argument the plain form passes it the same way on x86-64 and arm64.
     ioctl: libc.func('int ioctl(int fd, unsigned long request, void *value)'),
   }
@@ -78,13 +78,6 @@ export function shutdownSocket(fd: number): void {
   need().shutdown(fd, SHUT_RDWR)
 }
 
-/** Ends the connection when what was sent stays unacknowledged that long (RFC 5482); the system's own limit is some 15 minutes. */
-export function limitUnacknowledged(fd: number, timeoutMs: number): void {
-  const value = Buffer.alloc(4)
-  value.writeInt32LE(timeoutMs)
-  need().setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, value, value.length)
-}
-
 const info = Buffer.alloc(TCP_INFO_BYTES)
 const infoLength = Buffer.alloc(4)
 const queued = Buffer.alloc(4)
@@ -107,4 +100,14 @@ export function bytesWritten(fd: number): number {
     if (bytesAcknowledged(fd) === before) return before + unacknowledged
   }
   return -1
+}
+
+/**
+ * True when the peer has left what was sent unacknowledged for that long although it was sent again. A peer that is alive and only does not
+ * read (its window is closed) answers the kernel's probes, and nothing is sent again: that is not silence.
+ */
+export function isUnresponsive(fd: number, silentMs: number): boolean {
+  infoLength.writeUInt32LE(TCP_INFO_BYTES)
+  if (need().getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, infoLength) !== 0) return false
+  return info[RETRANSMITS_AT]! > 0 && info.readUInt32LE(LAST_ACK_RECEIVED_AT) > silentMs
 }

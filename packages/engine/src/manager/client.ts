@@ -1,5 +1,5 @@
 import { Socket } from 'node:net'
-import { closeDescriptor, duplicateDescriptor, limitUnacknowledged, shutdownSocket, socketCallsAvailable } from '@holdfast/posix/socket'
+import { closeDescriptor, duplicateDescriptor, isUnresponsive, shutdownSocket, socketCallsAvailable } from '@holdfast/posix/socket'
 import type { Addresses, Framing } from '../shared/layout.ts'
 import { Slot, slotAt } from '../shared/layout.ts'
 import { Intake } from './intake.ts'
@@ -69,7 +69,6 @@ export class Client {
       owner: { ...options.memory, deliver: (offset, length) => events.onMessage(this, offset, length) },
     })
     this.#descriptor = listener.distributed && socketCallsAvailable ? duplicateDescriptor(handle.fd) : -1
-    if (socketCallsAvailable) limitUnacknowledged(handle.fd, unacknowledgedMaxMs)
     this.#resetSlot()
     // `handle` and `onread.buffer` as a function are how node:net itself builds a socket that reads into given memory.
     this.socket = new Socket({
@@ -135,6 +134,11 @@ export class Client {
     if (this.#descriptor >= 0) shutdownSocket(this.#descriptor)
     this.socket.destroy()
     this.#events.onClose(this)
+  }
+
+  /** Closes the connection when the client's machine has gone without a word. */
+  closeIfUnresponsive(): void {
+    if (!this.isClosed && this.#descriptor >= 0 && isUnresponsive(this.#descriptor, unacknowledgedMaxMs)) this.close()
   }
 
   /** When no worker holds the connection any more. */

@@ -32,6 +32,9 @@ export interface ListeningAddress {
   readonly port: number
 }
 
+/** How often clients are asked for that may have vanished. */
+const watchdogMs = 2000
+
 /**
  * The connection manager (S11): owns listeners and sockets, cuts their bytes into messages, and moves those over shared
  * memory to worker nodes. It knows of a protocol no more than its framing.
@@ -78,6 +81,7 @@ export class ConnectionManager implements AsyncDisposable {
   readonly #servers: Server[] = []
   readonly #waiting = new Set<Client>()
   readonly #clientEvents: ClientEvents
+  #watchdog: NodeJS.Timeout | undefined
   #lastClient: Client | undefined
   #toRing = new Set<WorkerHandle>()
   readonly #ringAll = (): void => {
@@ -122,6 +126,7 @@ export class ConnectionManager implements AsyncDisposable {
   static async start(options: ManagerOptions): Promise<ConnectionManager> {
     const manager = new ConnectionManager(options)
     await manager.#pool.start()
+    manager.#watchdog = setInterval(() => manager.#clients.forEach(client => client?.closeIfUnresponsive()), watchdogMs).unref()
     return manager
   }
 
@@ -168,6 +173,7 @@ export class ConnectionManager implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#pool.isClosing) return
     this.#pool.isClosing = true
+    clearInterval(this.#watchdog)
     await Promise.all(this.#servers.map(server => new Promise(resolve => server.close(resolve))))
     for (const client of this.#clients) {
       if (client?.worker !== undefined) client.worker.push(ToWorker.close, client.id, CloseReason.shutdown, 0, 0)
