@@ -117,12 +117,14 @@ async function openExisting(request: RequestContext, files: ShareFiles, plan: Cr
     const overwrite = dispositionAccess(plan.disposition) !== 0
     if (overwrite) checkOverwrite(plan, info)
     const stored = { path: handle.path ?? storedPath(plan, info), stream: handle.streamName ?? plan.stream }
-    const grant = await arbitrate(request, files, plan, { info, ...stored, access: granted, overwrite, created: false })
-    if (grant === undefined) return undefined
+    const arbitrated = await arbitrate(request, files, plan, { info, ...stored, access: granted, overwrite, created: false })
+    if (arbitrated === undefined) return undefined
+    const { grant, hasWaited } = arbitrated
     const open = addOpen(request, files, plan, { handle, grant, isFolder: info.isFolder, access: granted })
     kept = true
     const maximal = rights.effective | (rights.parentEffective === undefined ? 0 : rights.fromParent)
-    if (!overwrite) return { open, action: CreateAction.opened, info, maximal }
+    // Whoever had to give its caching up has written what it had meanwhile.
+    if (!overwrite) return { open, action: CreateAction.opened, info: hasWaited ? await handle.info() : info, maximal }
     await replaceContent(plan, open)
     const action = plan.disposition === CreateDisposition.supersede ? CreateAction.superseded : CreateAction.overwritten
     return { open, action, info: await handle.info(), maximal }
@@ -236,8 +238,14 @@ interface Arbitration {
   readonly created: boolean
 }
 
+interface Arbitrated {
+  readonly grant: OpenGrant
+  /** Others had to act first: what was known of the file may be old. */
+  readonly hasWaited: boolean
+}
+
 /** Asks the open table; undefined when the file has gone meanwhile and the whole shall be tried again. */
-async function arbitrate(request: RequestContext, files: ShareFiles, plan: CreatePlan, what: Arbitration): Promise<OpenGrant | undefined> {
+async function arbitrate(request: RequestContext, files: ShareFiles, plan: CreatePlan, what: Arbitration): Promise<Arbitrated | undefined> {
   const answer = files.opens.open({
     volumeId: what.info.volumeId,
     fileId: what.info.id,
@@ -256,7 +264,7 @@ async function arbitrate(request: RequestContext, files: ShareFiles, plan: Creat
     ...(plan.createGuid === undefined ? {} : { createGuid: plan.createGuid }),
   })
   const result: OpenResult = 'status' in answer ? answer : await settled(request, answer)
-  if (result.status === 'SUCCESS') return result
+  if (result.status === 'SUCCESS') return { grant: result, hasWaited: !('status' in answer) && answer.hasWaited }
   if (result.status === 'OBJECT_NAME_NOT_FOUND') return undefined
   throw new StatusError(statusOf(result.status))
 }
@@ -316,9 +324,9 @@ async function createNew(request: RequestContext, files: ShareFiles, plan: Creat
   try {
     const info = await handle.info()
     const at = { path: handle.path ?? plan.path, stream: plan.stream }
-    const grant = await arbitrate(request, files, plan, { info, ...at, access: mask, overwrite: false, created: true })
-    if (grant === undefined) return undefined
-    const open = addOpen(request, files, plan, { handle, grant, isFolder, access: mask })
+    const arbitrated = await arbitrate(request, files, plan, { info, ...at, access: mask, overwrite: false, created: true })
+    if (arbitrated === undefined) return undefined
+    const open = addOpen(request, files, plan, { handle, grant: arbitrated.grant, isFolder, access: mask })
     kept = true
     publishCreation(files, { ...at, isFolder })
     // The creator's own rights come from the new descriptor; the parent's matter only where DELETE would be missing.

@@ -20,6 +20,11 @@ export class Pending<T> {
     this.#waiting = options.waiting
   }
 
+  /** It waited, or waits, for a client or another request: what was known before may have changed meanwhile. */
+  get hasWaited(): boolean {
+    return this.#waiting
+  }
+
   /** Gives up (SMB2 CANCEL, connection gone). It settles with CANCELLED unless it was decided first; harmless afterwards. */
   cancel(): void {
     if (this.settled) return
