@@ -19,6 +19,18 @@ export interface ListenerOptions {
   readonly distributed: boolean
 }
 
+/** Where a protocol listens. Port 0 takes a free one. */
+export interface ListenOptions extends ListenerOptions {
+  readonly host: string
+  readonly port: number
+}
+
+/** Where a listener really is. */
+export interface ListeningAddress {
+  readonly host: string
+  readonly port: number
+}
+
 export interface ClientEvents {
   onMessage(client: Client, offset: number, length: number): void
   onStarved(client: Client): void

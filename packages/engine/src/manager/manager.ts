@@ -4,7 +4,7 @@ import { Arena } from '../shared/arena.ts'
 import { clientSwitches, CloseReason, defaultLimits, managerWantsWake, Slot, slotAt, ToManager, ToWorker } from '../shared/layout.ts'
 import type { EngineLimits, WorkerMail } from '../shared/layout.ts'
 import { Client } from './client.ts'
-import type { ClientEvents, ListenerOptions, TcpHandle } from './client.ts'
+import type { ClientEvents, ListenerOptions, ListeningAddress, ListenOptions, TcpHandle } from './client.ts'
 import { landingBytes } from './intake.ts'
 import { MessageTable } from './messages.ts'
 import { Metrics } from './metrics.ts'
@@ -18,18 +18,6 @@ import type { WorkerPoolOptions } from './worker-pool.ts'
 export interface ManagerOptions extends WorkerPoolOptions {
   readonly limits?: Partial<EngineLimits>
   readonly onLog?: (level: string, message: string, fields: Readonly<Record<string, unknown>>) => void
-}
-
-/** Where a protocol listens. Port 0 takes a free one. */
-export interface ListenOptions extends ListenerOptions {
-  readonly host: string
-  readonly port: number
-}
-
-/** Where a listener really is. */
-export interface ListeningAddress {
-  readonly host: string
-  readonly port: number
 }
 
 /** How often clients are asked for that may have vanished. */
@@ -216,7 +204,7 @@ export class ConnectionManager implements AsyncDisposable {
     Atomics.store(this.#table, slot + Slot.managerWrites, client.writes)
     const unfinished = unfinishedWrite(this.#table, client.id, blocks)
     if (unfinished === undefined || client.isClosed) return
-    if (unfinished.message >= 0) this.#release(unfinished.message)
+    this.#release(unfinished.message)
     if (unfinished.length > 0) {
       Atomics.add(this.#table, slot + Slot.managerWrites, 1)
       Atomics.add(this.#table, slot + Slot.managerBytes, unfinished.length)
@@ -371,14 +359,14 @@ export class ConnectionManager implements AsyncDisposable {
 
   #drain(handle: WorkerHandle, onWrite?: (client: number, block: number) => void): void {
     let released = false
-    handle.fromWorker.drain((type, a, b, c, d) => {
+    handle.fromWorker.drain((type, a, b, c, d, e) => {
       switch (type) {
         case ToManager.release:
-          this.#release(a)
-          released = true
+          released = this.#release(a) || released
           return
         case ToManager.write:
           onWrite?.(a, b)
+          released = this.#release(e - 1) || released
           this.#onWrite(handle, a, b, c, d)
           return
         case ToManager.close:
@@ -395,12 +383,14 @@ export class ConnectionManager implements AsyncDisposable {
     if (released && this.#waiting.size > 0) this.#resumeWaiting()
   }
 
-  #release(message: number): void {
-    if (!this.#messages.has(message)) return
+  /** False where there is no such message (any more). */
+  #release(message: number): boolean {
+    if (message < 0 || !this.#messages.has(message)) return false
     const client = this.#clients[this.#messages.connection(message)]
     if (client !== undefined) client.inboundBytes -= this.#messages.length(message)
     this.#memory.arena.free(this.#messages.offset(message))
     this.#messages.remove(message)
+    return true
   }
 
   #onWrite(handle: WorkerHandle, connection: number, block: number, offset: number, length: number): void {

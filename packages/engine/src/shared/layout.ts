@@ -2,8 +2,8 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { RingShape } from './ring.ts'
 
-/** Records: type and up to four numbers. */
-export const ringShape: RingShape = { records: 8192, wordsPerRecord: 5 }
+/** Records: type and up to five numbers. */
+export const ringShape: RingShape = { records: 8192, wordsPerRecord: 6 }
 
 /** Manager to worker. */
 export const ToWorker = {
@@ -23,7 +23,7 @@ export const ToWorker = {
 export const ToManager = {
   /** message: finished, its memory is free */
   release: 1,
-  /** connection, block in the outbound arena, first byte to write, length */
+  /** connection, block in the outbound arena, first byte to write, length, message that this finishes + 1 (or 0): both or neither */
   write: 2,
   /** connection: close once what is written has gone out */
   close: 3,

@@ -33,25 +33,25 @@ export class RingWriter {
   }
 
   /** Never fails: what finds the ring full is kept and written by a later call of `flush` or `push`. */
-  push(type: number, a: number, b: number, c: number, d: number): void {
+  push(type: number, a: number, b: number, c: number, d: number, e = 0): void {
     if (this.#waiting.length > 0 && !this.flush()) {
-      this.#waiting.push([type, a, b, c, d])
+      this.#waiting.push([type, a, b, c, d, e])
       return
     }
-    if (!this.#put(type, a, b, c, d)) this.#waiting.push([type, a, b, c, d])
+    if (!this.#put(type, a, b, c, d, e)) this.#waiting.push([type, a, b, c, d, e])
   }
 
   /** Writes what waits; true when nothing waits any more. */
   flush(): boolean {
     while (this.#waiting.length > 0) {
-      const [type, a, b, c, d] = this.#waiting[0]
-      if (!this.#put(type, a, b, c, d)) return false
+      const [type, a, b, c, d, e] = this.#waiting[0]
+      if (!this.#put(type, a, b, c, d, e)) return false
       this.#waiting.shift()
     }
     return true
   }
 
-  #put(type: number, a: number, b: number, c: number, d: number): boolean {
+  #put(type: number, a: number, b: number, c: number, d: number, e: number): boolean {
     const head = Atomics.load(this.#words, 0)
     if (((this.#tail - head) | 0) > this.#mask) return false
     const at = headerWords + (this.#tail & this.#mask) * this.#width
@@ -61,6 +61,7 @@ export class RingWriter {
     words[at + 2] = b
     words[at + 3] = c
     words[at + 4] = d
+    words[at + 5] = e
     this.#tail = (this.#tail + 1) | 0
     Atomics.store(words, 1, this.#tail)
     return true
@@ -85,7 +86,7 @@ export class RingReader {
   }
 
   /** Reads at most `limit` records; returns how many there were. */
-  drain(visit: (type: number, a: number, b: number, c: number, d: number) => void, limit: number): number {
+  drain(visit: (type: number, a: number, b: number, c: number, d: number, e: number) => void, limit: number): number {
     const words = this.#words
     let count = 0
     while (count < limit && Atomics.load(words, 1) !== this.#head) {
@@ -95,10 +96,11 @@ export class RingReader {
       const b = words[at + 2]
       const c = words[at + 3]
       const d = words[at + 4]
+      const e = words[at + 5]
       this.#head = (this.#head + 1) | 0
       Atomics.store(words, 0, this.#head)
       count++
-      visit(type, a, b, c, d)
+      visit(type, a, b, c, d, e)
     }
     return count
   }

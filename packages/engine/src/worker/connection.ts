@@ -10,7 +10,7 @@ export interface ConnectionHost {
   readonly inbound: Buffer
   readonly outbound: Arena
   readonly limits: EngineLimits
-  push(type: number, a: number, b: number, c: number, d: number): void
+  push(type: number, a: number, b: number, c: number, d: number, e?: number): void
   /** Makes the manager look at the ring soon. */
   ring(): void
   mail(mail: WorkerMail): void
@@ -33,6 +33,13 @@ export class InboundMessage implements Message {
 
   get released(): boolean {
     return this.#host === undefined
+  }
+
+  /** For a record that releases it along with something else: its index + 1, or 0 when it has been released. */
+  take(): number {
+    if (this.#host === undefined) return 0
+    this.#host = undefined
+    return this.index + 1
   }
 
   release(): void {
@@ -129,13 +136,15 @@ export class WorkerConnection implements Connection {
       if (taken < 0) taken = length
       Atomics.add(table, slot + Slot.written, taken)
     }
-    finishes?.release()
     if (taken < length) {
       Atomics.add(table, slot + Slot.managerWrites, 1)
       Atomics.add(table, slot + Slot.managerBytes, length - taken)
-      host.push(ToManager.write, this.id, offset, offset + taken, length - taken)
+      // One record for the response and the end of its request: a worker's death leaves both or neither.
+      const finished = finishes instanceof InboundMessage ? finishes.take() : 0
+      host.push(ToManager.write, this.id, offset, offset + taken, length - taken, finished)
       host.ring()
     } else {
+      finishes?.release()
       host.outbound.free(offset)
     }
     if (direct) Atomics.store(table, slot + Slot.intent, 0)

@@ -118,8 +118,8 @@ export class WorkerRuntime implements WorkerNode, ConnectionHost {
 
   // ConnectionHost
 
-  push(type: number, a: number, b: number, c: number, d: number): void {
-    this.#toManager.push(type, a, b, c, d)
+  push(type: number, a: number, b: number, c: number, d: number, e = 0): void {
+    this.#toManager.push(type, a, b, c, d, e)
     if (Atomics.load(this.table, managerWantsWake) !== 0) this.ring()
   }
 
