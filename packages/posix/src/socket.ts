@@ -6,7 +6,6 @@
  */
 import koffi from 'koffi'
 
-const EAGAIN = 11
 const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
 const IPPROTO_TCP = 6
@@ -54,13 +53,12 @@ function need(): SocketCalls {
 }
 
 /**
- * Sends what the socket takes at once, without waiting.
- * Returns the number of bytes taken, 0 when the socket's buffer is full, -1 when the connection is broken.
+ * Sends what the socket takes at once, without waiting. Returns the number of bytes taken: 0 when its buffer is full, and also when the
+ * connection is broken. The two are not told apart, as errno may be another by the time it is read; whoever waits for room learns of a
+ * broken connection then.
  */
 export function sendNow(fd: number, bytes: Uint8Array, lengthBytes: number): number {
-  const taken = need().send(fd, bytes, lengthBytes, MSG_DONTWAIT | MSG_NOSIGNAL)
-  if (taken >= 0) return taken
-  return koffi.errno() === EAGAIN ? 0 : -1
+  return Math.max(0, need().send(fd, bytes, lengthBytes, MSG_DONTWAIT | MSG_NOSIGNAL))
 }
 
 /** A second descriptor of the same socket; -1 when there is none to be had. */

@@ -204,7 +204,7 @@ export class ConnectionManager implements AsyncDisposable {
     Atomics.store(this.#table, slot + Slot.managerWrites, client.writes)
     const unfinished = unfinishedWrite(this.#table, client.id, blocks)
     if (unfinished === undefined || client.isClosed) return
-    this.#release(unfinished.message)
+    if (this.#messages.has(unfinished.message) && this.#messages.connection(unfinished.message) === client.id) this.#release(unfinished.message)
     if (unfinished.length > 0) {
       Atomics.add(this.#table, slot + Slot.managerWrites, 1)
       Atomics.add(this.#table, slot + Slot.managerBytes, unfinished.length)

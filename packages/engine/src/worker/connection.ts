@@ -132,8 +132,6 @@ export class WorkerConnection implements Connection {
       table[slot + Slot.intentBase] = Atomics.load(table, slot + Slot.written)
       Atomics.store(table, slot + Slot.intent, 1)
       taken = sendNow(descriptor, host.outbound.bytes.subarray(offset, offset + length), length)
-      // A broken connection: its end is on its way to us through the manager.
-      if (taken < 0) taken = length
       Atomics.add(table, slot + Slot.written, taken)
     }
     if (taken < length) {

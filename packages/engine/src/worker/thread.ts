@@ -43,11 +43,12 @@ export async function runWorker(protocols: ProtocolTable): Promise<WorkerRuntime
     runtime.work(Infinity)
     void runtime.closeProtocols().finally(() => process.exit(0))
   }
+  await runtime.start(protocols, start.config)
+  // Not before: what is opened needs its protocol. Mail waits in the port until then.
   port.on('message', (mail: ManagerMail) => {
     runtime.onMail(mail)
     loop.step()
   })
-  await runtime.start(protocols, start.config)
   loop.step()
   return runtime
 }
