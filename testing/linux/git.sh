@@ -11,4 +11,5 @@ git -C "$mnt/clone" fsck --full --strict
 [ -z "$(git -C "$mnt/clone" status --porcelain)" ] || { echo "the work tree differs from what was checked out"; exit 1; }
 rm -rf "$mnt/clone"
 umount "$mnt"
+check_kernel_log
 echo good

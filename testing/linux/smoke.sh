@@ -1,7 +1,6 @@
 #!/bin/bash
 # What people do with files, checked step by step.
 . "$(dirname "$0")/mount.sh"
-fail() { echo "FAILED: $*"; dmesg | tail -n 20; exit 1; }
 cd "$mnt"
 rm -rf smoke && mkdir smoke && cd smoke
 
@@ -25,4 +24,5 @@ rmdir shallow 2>/dev/null && fail "a folder that is not empty was deleted"
 
 cd "$mnt" && rm -rf smoke && [ ! -e smoke ] || fail "clean-up"
 cd / && umount "$mnt"
+check_kernel_log
 echo good

@@ -15,4 +15,5 @@ diff -r /tmp/tree "$mnt/tree"
 [ "$(find "$mnt/tree" -type f | wc -l)" = 5000 ]
 rm -rf "$mnt/tree"
 umount "$mnt"
+check_kernel_log
 echo good
