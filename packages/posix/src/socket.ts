@@ -107,5 +107,5 @@ export function bytesWritten(fd: number): number {
 export function isUnresponsive(fd: number, silentMs: number): boolean {
   infoLength.writeUInt32LE(TCP_INFO_BYTES)
   if (need().getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, infoLength) !== 0) return false
-  return info[RETRANSMITS_AT]! > 0 && info.readUInt32LE(LAST_ACK_RECEIVED_AT) > silentMs
+  return info.readUInt8(RETRANSMITS_AT) > 0 && info.readUInt32LE(LAST_ACK_RECEIVED_AT) > silentMs
 }
