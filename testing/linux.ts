@@ -45,7 +45,12 @@ const script = (name: string): string => join(root, 'testing', 'linux', name)
 const jobs: readonly Job[] = [
   ...mounts.map(mount => ({ name: `smoke ${mount}`, script: script('smoke.sh'), args: [mount], timeoutSeconds: 600 })),
   ...mounts.slice(0, 2).map(mount => ({ name: `git ${mount}`, script: script('git.sh'), args: [mount, root], timeoutSeconds: 1200 })),
-  ...mounts.slice(0, 1).map(mount => ({ name: `tar ${mount}`, script: script('tar.sh'), args: [mount], timeoutSeconds: 1800 })),
+  ...['tar', 'folder', 'names', 'two-mounts'].map(name => ({
+    name: `${name} vers=3.1.1`,
+    script: script(`${name}.sh`),
+    args: ['vers=3.1.1'],
+    timeoutSeconds: 1800,
+  })),
   ...(existsSync(fsx)
     ? mounts.slice(0, 5).map(mount => ({ name: `fsx ${mount}`, script: fsx, args: ['-n', options.operations, '-o', mount], timeoutSeconds: 3600 }))
     : []),

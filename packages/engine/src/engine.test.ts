@@ -202,3 +202,16 @@ test('workers killed again and again under load: every answer once, in order', a
   )
   assert.ok(sample(manager, 'holdfast_worker_deaths_total') > 5)
 })
+
+test('a client that does not show in time who it is loses its connection, and no other', async () => {
+  const { manager, port } = await start({ limits: { strangerMs: 500 } })
+  await using _ = manager
+  await using silent = new Peer(port)
+  await using talkative = new Peer(port)
+  await using known = new Peer(port)
+  assert.equal(await talkative.ask('hello'), 'hello')
+  assert.equal(await known.ask('k'), 'known')
+  await assert.rejects(silent.receive(), /connection ended/)
+  await assert.rejects(talkative.receive(), /connection ended/)
+  assert.equal(await known.ask('here yet'), 'here yet')
+})

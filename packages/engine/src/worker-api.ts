@@ -38,6 +38,8 @@ export interface Connection {
   checkpoint(key: string, state: unknown): void
   /** Gives the connection to another worker, with its checkpoints; `redeliver` is handled there first. No further calls here but `onClose('moved')`. */
   moveTo(worker: number, redeliver?: Message): void
+  /** The client has shown who it is. One that has not within the limit `strangerMs` is closed. */
+  known(): void
   close(reason: string): void
 }
 

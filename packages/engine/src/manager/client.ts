@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import { closeDescriptor, duplicateDescriptor, isUnresponsive, shutdownSocket, socketCallsAvailable } from '@holdfast/posix/socket'
-import type { Addresses, Framing } from '../shared/layout.ts'
+import type { Addresses, EngineLimits, Framing } from '../shared/layout.ts'
 import { Slot, slotAt } from '../shared/layout.ts'
 import { Intake } from './intake.ts'
 import type { IntakeOwner } from './intake.ts'
@@ -37,9 +37,6 @@ export interface ClientEvents {
   onClose(client: Client): void
 }
 
-/** A peer that no longer acknowledges is gone: others that wait for what it holds go on before they give up themselves. */
-const unacknowledgedMaxMs = 30_000
-
 /** A client's connection as the manager keeps it: the socket, the bytes that arrive, the bytes that wait to go out. */
 export class Client {
   readonly id: number
@@ -58,6 +55,7 @@ export class Client {
   readonly #table: Int32Array
   readonly #events: ClientEvents
   readonly #descriptor: number
+  readonly #acceptedAt = performance.now()
   #paused = false
   #starved = false
 
@@ -148,9 +146,15 @@ export class Client {
     this.#events.onClose(this)
   }
 
-  /** Closes the connection when the client's machine has gone without a word. */
-  closeIfUnresponsive(): void {
-    if (!this.isClosed && this.#descriptor >= 0 && isUnresponsive(this.#descriptor, unacknowledgedMaxMs)) this.close()
+  /**
+   * Closes the connection of a client that has not shown in time who it is, and of one whose machine has gone without a word: others that
+   * wait for what that one holds shall go on before they give up themselves.
+   */
+  closeIfOverdue(limits: Pick<EngineLimits, 'strangerMs' | 'unacknowledgedMs'>): void {
+    if (this.isClosed) return
+    const isStranger = Atomics.load(this.#table, slotAt(this.id) + Slot.known) === 0
+    if (isStranger && performance.now() - this.#acceptedAt > limits.strangerMs) this.close()
+    else if (this.#descriptor >= 0 && isUnresponsive(this.#descriptor, limits.unacknowledgedMs)) this.close()
   }
 
   /** When no worker holds the connection any more. */

@@ -114,7 +114,7 @@ export class ConnectionManager implements AsyncDisposable {
   static async start(options: ManagerOptions): Promise<ConnectionManager> {
     const manager = new ConnectionManager(options)
     await manager.#pool.start()
-    manager.#watchdog = setInterval(() => manager.#clients.forEach(client => client?.closeIfUnresponsive()), watchdogMs).unref()
+    manager.#watchdog = setInterval(() => manager.#clients.forEach(client => client?.closeIfOverdue(manager.limits)), watchdogMs).unref()
     return manager
   }
 

@@ -72,6 +72,8 @@ export const Slot = {
   managerBytes: 8,
   /** `written` at the time of the intent. */
   intentBase: 9,
+  /** Not 0 when a worker has said that the client is who it says it is. */
+  known: 10,
   words: 16,
 } as const
 
@@ -92,6 +94,10 @@ export interface EngineLimits {
   /** Open connections in all. */
   readonly connections: number
   readonly connectionsPerAddress: number
+  /** How long a client may stay without its worker calling `known`, in milliseconds. */
+  readonly strangerMs: number
+  /** How long a client may leave what was sent to it unacknowledged, in milliseconds: then its machine is taken for gone. */
+  readonly unacknowledgedMs: number
   /** Bytes of messages that one connection may have waiting or in work before its socket is not read any more. */
   readonly inboundBytesPerConnection: number
   /** Bytes of responses that one client may leave unread before its requests wait. */
@@ -110,6 +116,8 @@ export interface EngineLimits {
 export const defaultLimits: EngineLimits = {
   connections: 8192,
   connectionsPerAddress: 8192,
+  strangerMs: 60_000,
+  unacknowledgedMs: 30_000,
   inboundBytesPerConnection: 32 << 20,
   unsentBytesPerConnection: 32 << 20,
   inboundBytes: 256 << 20,

@@ -30,6 +30,9 @@ function echo(node: WorkerNode, config: { file?: string } | undefined): WorkerPr
             answer(`${count}`, message)
           } else if (kind === 'w') {
             answer(`${node.index}`, message)
+          } else if (kind === 'k') {
+            connection.known()
+            answer('known', message)
           } else if (kind === 'm' && node.index === 0) {
             connection.moveTo(1, message)
           } else if (kind === 'a') {

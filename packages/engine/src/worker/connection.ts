@@ -160,6 +160,10 @@ export class WorkerConnection implements Connection {
     this.handler?.onClose('moved')
   }
 
+  known(): void {
+    Atomics.store(this.#host.table, this.#slot + Slot.known, 1)
+  }
+
   close(_reason: string): void {
     if (this.#left) return
     this.#host.push(ToManager.close, this.id, 0, 0, 0)

@@ -5,7 +5,7 @@ import { parseSize } from './units.ts'
 
 interface Limit {
   readonly room: 'engine' | 'smb'
-  readonly unit: 'count' | 'bytes' | 'MiB'
+  readonly unit: 'count' | 'bytes' | 'MiB' | 'ms'
   readonly help: string
   readonly minimum: number
   readonly maximum: number
@@ -25,6 +25,8 @@ const GiB = 2 ** 30
 export const limits = {
   connections: limit('engine', 'count', 1, 16_384, 'client connections'),
   connectionsPerAddress: limit('engine', 'count', 1, 16_384, 'client connections from one address'),
+  strangerMs: limit('engine', 'ms', 1000, 86_400_000, 'milliseconds that a client may take to log in'),
+  unacknowledgedMs: limit('engine', 'ms', 1000, 86_400_000, 'milliseconds without acknowledgement after which a client is taken for gone'),
   inboundBytesPerConnection: limit('engine', 'bytes', MiB, 4 * GiB, 'requests of one connection that wait or run'),
   unsentBytesPerConnection: limit('engine', 'bytes', 64 * KiB, 4 * GiB, 'responses that one client may leave unread before its requests wait'),
   inboundBytes: limit('engine', 'bytes', 16 * MiB, 16 * GiB, 'shared memory for requests, of the node'),

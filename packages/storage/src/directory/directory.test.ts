@@ -122,6 +122,27 @@ describe('directory filesystem', { skip: unsupportedReason ?? false }, () => {
     for (const outcome of outcomes.keys()) assert.ok(['inside', 'escapes', 'path-not-found', 'not-found', 'busy'].includes(outcome), outcome)
   })
 
+  test('a folder that others make and remove, over and over, is there or is not, and never taken for a link', async () => {
+    using s = served()
+    const script = `const fs = require('node:fs'); const folder = ${JSON.stringify(path.join(s.root, 'd'))}; const end = Date.now() + 700
+      while (Date.now() < end) { fs.mkdirSync(folder); fs.rmdirSync(folder) }`
+    const maker = new Worker(script, { eval: true })
+    let running = true
+    const exited = new Promise(resolve => maker.once('exit', resolve)).then(() => (running = false))
+    const outcomes = new Set<string>()
+    for (let i = 0; running; i++) {
+      try {
+        s.files.open('d', '', { ...readOnly, stopAtLink: true }).close()
+        outcomes.add('opened')
+      } catch (error) {
+        outcomes.add((error as { code: string }).code)
+      }
+      if (i % 50 === 0) await new Promise(setImmediate)
+    }
+    await exited
+    assert.deepEqual([...outcomes].toSorted(), ['not-found', 'opened'])
+  })
+
   test('of several names that differ in case only, the exact one is meant', () => {
     using s = served()
     for (const name of ['name', 'Name', 'NAME']) fs.writeFileSync(path.join(s.root, name), name)

@@ -48,7 +48,7 @@ import { infoOf, nothingStored, readStored, writeStored, xattr, type XattrTarget
 import { diskPath, encodeText } from './names.ts'
 import { directoryDefaults, type DirectoryOptions } from './options.ts'
 import { hiddenName, isHidden, Root } from './root.ts'
-import { isShownLink, markShown } from './shown-links.ts'
+import { isLink, isShownLink, markShown } from './shown-links.ts'
 import { StreamStore } from './streams.ts'
 
 /** Neither waits for a fifo's other end nor makes a terminal ours. */
@@ -161,14 +161,12 @@ export class DirectoryFileSystem implements FileSystem {
     const opened = this.#tryOpen(path, access, noFollow)
     if (typeof opened !== 'number') return opened
     if (opened === -errno.ENOENT) {
+      // It is there in another case, is a link to nothing, or somebody has made it since.
       const stored = this.#root.findPath(path)
-      // It is there as it is written: a link to nothing.
-      if (stored === path && access.stopAtLink === true) throw new FsError('symlink', path)
-      if (stored !== path) {
-        const again = this.#tryOpen(stored, access, noFollow)
-        if (typeof again !== 'number') return again
-        if (again !== -errno.ENOENT) throw fsError(again, path, openSpecial)
-      }
+      const again = this.#tryOpen(stored, access, noFollow)
+      if (typeof again !== 'number') return again
+      if (again !== -errno.ENOENT) throw fsError(again, path, openSpecial)
+      if (access.stopAtLink === true && isLink(this.#root, stored)) throw new FsError('symlink', path)
       throw this.#root.missing('not-found', path)
     }
     throw fsError(opened, path, openSpecial)

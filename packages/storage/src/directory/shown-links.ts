@@ -22,11 +22,14 @@ export const isMarked = (folderFd: number, name: string | Buffer): boolean => {
 }
 
 /** Whether the path's last component is a link that is shown as one. */
-export const isShownLink = (root: Root, path: string): boolean => {
+export const isShownLink = (root: Root, path: string): boolean => isLink(root, path, fd => isMarked(fd, ''))
+
+/** Whether the path's last component is a link for which `holds`. */
+export const isLink = (root: Root, path: string, holds: (fd: number) => boolean = () => true): boolean => {
   const fd = root.open(path, O_PATH | O_NOFOLLOW)
   if (fd < 0) return false
   try {
-    return statFd(fd, stat) === 0 && stat.isSymlink && isMarked(fd, '')
+    return statFd(fd, stat) === 0 && stat.isSymlink && holds(fd)
   } finally {
     close(fd)
   }

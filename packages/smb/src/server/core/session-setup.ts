@@ -198,6 +198,7 @@ const finish: Readonly<Record<RunKind, (request: SmbRequest, leg: Leg, who: Auth
     session.establish({ keys, signingAlgorithm: connection.signingAlgorithm, cipher: connection.cipher })
     session.establishChannel(channel, { algorithm: connection.signingAlgorithm, key: keys.signingKey })
     session.on('authenticated')
+    connection.link.known()
     request.signer = channel.signer
   },
 
@@ -218,6 +219,7 @@ const finish: Readonly<Record<RunKind, (request: SmbRequest, leg: Leg, who: Auth
     session.establishChannel(channel, { algorithm: connection.signingAlgorithm, key: signingKey })
     connection.bindings.delete(session.number)
     connection.sessions.set(session.number, session)
+    connection.link.known()
     request.signer = channel.signer
   },
 }

@@ -54,6 +54,10 @@ export class FakeConnection implements Connection {
     this.moved = { worker, message: redeliver }
     this.handler?.onClose('moved')
   }
+  isKnown = false
+  known(): void {
+    this.isKnown = true
+  }
   close(reason: string): void {
     this.closedBecause = reason
     this.onSend?.()
