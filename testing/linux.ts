@@ -31,6 +31,11 @@ if (runner === undefined || runner === '') {
 
 /** Options of mount.cifs (8): dialects, encryption, caching, channels. */
 const mounts = ['vers=3.1.1', 'vers=3.1.1,seal', 'vers=3.0.2', 'vers=2.1', 'vers=3.1.1,cache=none', 'vers=3.1.1,multichannel,max_channels=2']
+/**
+ * With SMB 2.1 Linux 6.12 loses what is written through a mapping behind the end of an earlier write in the same page. It does so with
+ * Samba's smbd too, in the same operation of the same sequence.
+ */
+const withoutMappedWrites = ['--without', 'collapse,insert,mapwrite']
 const fsx = join(dirname(runner), 'jobs', 'cifs-fsx')
 
 interface Job {
@@ -52,7 +57,12 @@ const jobs: readonly Job[] = [
     timeoutSeconds: 1800,
   })),
   ...(existsSync(fsx)
-    ? mounts.slice(0, 5).map(mount => ({ name: `fsx ${mount}`, script: fsx, args: ['-n', options.operations, '-o', mount], timeoutSeconds: 3600 }))
+    ? mounts.map(mount => ({
+        name: `fsx ${mount}`,
+        script: fsx,
+        args: ['-n', options.operations, '-o', mount, ...(mount === 'vers=2.1' ? withoutMappedWrites : [])],
+        timeoutSeconds: 3600,
+      }))
     : []),
 ]
 const chosen = jobs.filter(({ name }) => new RegExp(options.only).test(name))

@@ -70,6 +70,11 @@ function sample(manager: ConnectionManager, name: string): number {
     .reduce((sum, one) => sum + one.value, 0)
 }
 
+async function settled(holds: () => boolean): Promise<void> {
+  for (let tries = 0; !holds() && tries < 100; tries++) await new Promise(resolve => setTimeout(resolve, 20))
+  assert.ok(holds())
+}
+
 test('messages of every size come back whole and in order', async () => {
   const { manager, port } = await start()
   await using _manager = manager
@@ -201,6 +206,57 @@ test('workers killed again and again under load: every answer once, in order', a
     String(counts),
   )
   assert.ok(sample(manager, 'holdfast_worker_deaths_total') > 5)
+})
+
+test('a client that goes while its message is in work: the memory is not given to others before that is done', async () => {
+  const { manager, port } = await start({ limits: { connections: 16 } })
+  await using _ = manager
+  for (let round = 0; round < 5; round++) {
+    const leaving = Array.from({ length: 8 }, () => new Peer(port))
+    for (const peer of leaving) peer.send(Buffer.alloc(20_000, 'v'))
+    await using other = new Peer(port)
+    while (sample(manager, 'holdfast_inbound_memory_bytes') < 8 * 20_000) await other.ask('hello')
+    for (const peer of leaving) peer.socket.destroy()
+    for (let i = 0; i < 50; i++) assert.equal((await other.ask(Buffer.alloc(20_000, 'e'))).length, 20_000)
+  }
+  await settled(() => sample(manager, 'holdfast_connections') === 0)
+  assert.equal(sample(manager, 'test_overwritten_total'), 0)
+  assert.equal(sample(manager, 'holdfast_inbound_memory_bytes'), 0)
+})
+
+test('what a client that has gone leaves in the mail does not touch the next one with its id', async () => {
+  const { manager, port } = await start({ limits: { connections: 6 } })
+  await using _ = manager
+  const until = performance.now() + 1500
+  const come = async (): Promise<void> => {
+    while (performance.now() < until) {
+      const peer = new Peer(port)
+      peer.send('c')
+      peer.send('m')
+      await new Promise(resolve => setTimeout(resolve, Math.random() * 3))
+      peer.socket.destroy()
+    }
+  }
+  const stay = async (): Promise<number> => {
+    let rounds = 0
+    for (; performance.now() < until; rounds++) {
+      await using peer = new Peer(port)
+      const answers: string[] = []
+      try {
+        for (let i = 0; i < 4; i++) answers.push(await peer.ask('w'), await peer.ask('c'))
+      } catch {
+        // No id was free.
+        assert.deepEqual(answers, [])
+        continue
+      }
+      assert.deepEqual(answers, ['1', '2', '3', '4'].flatMap(count => [answers[0], count]))
+    }
+    return rounds
+  }
+  const [, , rounds] = await Promise.all([come(), come(), stay()])
+  assert.ok(rounds > 20)
+  await settled(() => sample(manager, 'holdfast_connections') === 0)
+  assert.equal(sample(manager, 'holdfast_inbound_memory_bytes'), 0)
 })
 
 test('a client that does not show in time who it is loses its connection, and no other', async () => {

@@ -372,11 +372,6 @@ export class ConnectionManager implements AsyncDisposable {
         case ToManager.close:
           this.#endWhenWritten(a)
           return
-        case ToManager.gone: {
-          const client = this.#clients[a]
-          if (client?.worker === handle && client.isClosed) this.#forget(client)
-          return
-        }
       }
     }, Infinity)
     handle.flush()
@@ -446,6 +441,12 @@ export class ConnectionManager implements AsyncDisposable {
         else client.checkpoints.set(mail.key, mail.state)
         return
       }
+      case 'gone': {
+        this.#drain(handle)
+        const client = this.#clients[mail.connection]
+        if (client?.worker === handle && client.isClosed) this.#forget(client)
+        return
+      }
       case 'move':
         this.#drain(handle)
         this.#move(handle, mail)
@@ -469,13 +470,12 @@ export class ConnectionManager implements AsyncDisposable {
     const client = this.#clients[mail.connection]
     const to = this.#pool.handles[mail.to]
     if (client === undefined || client.worker !== from) return
-    from.connections--
     if (client.isClosed || to === undefined || !to.alive) {
-      client.worker = undefined
+      // The worker it leaves is told, and says `gone`.
       client.close()
-      this.#forget(client)
       return
     }
+    from.connections--
     this.metrics.add('holdfast_connections_moved_total')
     this.#assign(client, to)
     const messages = this.#messages.of(client.id)

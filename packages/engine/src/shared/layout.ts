@@ -27,8 +27,6 @@ export const ToManager = {
   write: 2,
   /** connection: close once what is written has gone out */
   close: 3,
-  /** connection: the worker has let go of it */
-  gone: 4,
 } as const
 
 export const CloseReason = { closed: 0, moved: 1, shutdown: 2 } as const
@@ -184,6 +182,8 @@ export type WorkerMail =
   | { readonly kind: 'ready' }
   | { readonly kind: 'bell' }
   | { readonly kind: 'checkpoint'; readonly connection: number; readonly key: string; readonly state: unknown }
+  /** The worker holds nothing of the connection any more. */
+  | { readonly kind: 'gone'; readonly connection: number }
   | { readonly kind: 'move'; readonly connection: number; readonly to: number; readonly first: number }
   | {
       readonly kind: 'counter'

@@ -7,6 +7,7 @@ import { lengthPrefixed } from './framing.ts'
 function echo(node: WorkerNode, config: { file?: string } | undefined): WorkerProtocol {
   const fd = config?.file === undefined ? -1 : openSync(config.file, 'r')
   const messages = node.counters.counter('test_messages_total', 'Messages handled')
+  const overwritten = node.counters.counter('test_overwritten_total', 'Messages that changed while they were in work')
   node.register('adder', { add: ([a, b]: [number, number]) => a + b + 100 * node.index })
   return {
     accept(connection: Connection, checkpoints) {
@@ -39,6 +40,12 @@ function echo(node: WorkerNode, config: { file?: string } | undefined): WorkerPr
             void node.call(1 - node.index, 'adder', 'add', [1, 2]).then(sum => answer(String(sum), message))
           } else if (kind === 's') {
             setTimeout(() => answer(message.orphaned ? 'orphaned' : 'slept', message), 300)
+          } else if (kind === 'v') {
+            const before = Buffer.from(message.bytes)
+            setTimeout(() => {
+              if (!message.bytes.equals(before)) overwritten.add()
+              answer('unchanged', message)
+            }, 200)
           } else if (kind === 'o' && !message.orphaned) {
             const hoard: unknown[] = []
             for (;;) hoard.push(Array.from({ length: 1000 }, () => Math.random()))

@@ -17,36 +17,51 @@ export interface ConnectionHost {
   forget(connection: number): void
 }
 
+/** Where a message lies, and whether a worker that died had it before. */
+export interface MessagePlace {
+  readonly index: number
+  readonly bytes: Buffer
+  readonly orphaned: boolean
+}
+
+/** Who has the messages of one connection, and accounts for each of them once. */
+interface MessageHolder {
+  taken(): void
+  release(index: number): void
+}
+
 /** A message in the inbound arena; its memory belongs to the manager, which gets it back by `release`. */
 export class InboundMessage implements Message {
   readonly bytes: Buffer
   readonly orphaned: boolean
   readonly index: number
-  #host: ConnectionHost | undefined
+  #holder: MessageHolder | undefined
 
-  constructor(host: ConnectionHost, place: { index: number; bytes: Buffer; orphaned: boolean }) {
-    this.#host = host
+  constructor(holder: MessageHolder, place: MessagePlace) {
+    this.#holder = holder
     this.index = place.index
     this.bytes = place.bytes
     this.orphaned = place.orphaned
   }
 
   get released(): boolean {
-    return this.#host === undefined
+    return this.#holder === undefined
   }
 
   /** For a record that releases it along with something else: its index + 1, or 0 when it has been released. */
   take(): number {
-    if (this.#host === undefined) return 0
-    this.#host = undefined
+    const holder = this.#holder
+    if (holder === undefined) return 0
+    this.#holder = undefined
+    holder.taken()
     return this.index + 1
   }
 
   release(): void {
-    const host = this.#host
-    if (host === undefined) return
-    this.#host = undefined
-    host.push(ToManager.release, this.index, 0, 0, 0)
+    const holder = this.#holder
+    if (holder === undefined) return
+    this.#holder = undefined
+    holder.release(this.index)
   }
 }
 
@@ -58,7 +73,7 @@ export class InboundMessage implements Message {
  * goes to the manager, which waits for the client. Before each direct write its intent is noted in shared memory, so
  * that the manager can finish it exactly should this worker die in the middle.
  */
-export class WorkerConnection implements Connection {
+export class WorkerConnection implements Connection, MessageHolder {
   readonly id: number
   readonly remoteAddress: string
   readonly remotePort: number
@@ -72,6 +87,10 @@ export class WorkerConnection implements Connection {
   readonly #framing: Framing
   readonly #slot: number
   #left = false
+  #hasMoved = false
+  #isClosed = false
+  /** Messages that have not been released. */
+  #messages = 0
 
   constructor(host: ConnectionHost, options: { id: number; addresses: Addresses; framing: Framing; distributed: boolean }) {
     this.#host = host
@@ -96,6 +115,23 @@ export class WorkerConnection implements Connection {
 
   get isCongested(): boolean {
     return this.unsentBytes > this.#host.limits.unsentBytesPerConnection
+  }
+
+  receive(place: MessagePlace): InboundMessage {
+    this.#messages++
+    return new InboundMessage(this, place)
+  }
+
+  taken(): void {
+    this.#messages--
+  }
+
+  release(index: number): void {
+    this.#messages--
+    // What has moved away is the other worker's to release.
+    if (this.#hasMoved) return
+    this.#host.push(ToManager.release, index, 0, 0, 0)
+    if (this.#isClosed) this.#leaveForGood()
   }
 
   allocate(lengthBytes: number): Buffer {
@@ -156,12 +192,13 @@ export class WorkerConnection implements Connection {
   moveTo(worker: number, redeliver?: Message): void {
     if (this.#left) return
     this.#host.mail({ kind: 'move', connection: this.id, to: worker, first: redeliver instanceof InboundMessage ? redeliver.index : -1 })
+    this.#hasMoved = true
     this.#leave()
     this.handler?.onClose('moved')
   }
 
   known(): void {
-    Atomics.store(this.#host.table, this.#slot + Slot.known, 1)
+    if (!this.#left) Atomics.store(this.#host.table, this.#slot + Slot.known, 1)
   }
 
   close(_reason: string): void {
@@ -177,11 +214,16 @@ export class WorkerConnection implements Connection {
 
   /** The manager says that the client is gone. */
   closed(reason: 'closed' | 'moved' | 'shutdown'): void {
-    if (this.#left) return
     for (const message of this.held.splice(0)) message.release()
-    this.#left = true
-    this.#host.forget(this.id)
+    this.#leave()
     this.handler?.onClose(reason)
+    this.#isClosed = true
+    this.#leaveForGood()
+  }
+
+  /** Requests may still be reading messages, a write to a disk for one: until then neither their memory nor the id is anybody else's. */
+  #leaveForGood(): void {
+    if (this.#messages === 0) this.#host.mail({ kind: 'gone', connection: this.id })
   }
 }
 

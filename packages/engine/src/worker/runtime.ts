@@ -1,12 +1,12 @@
 import { receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { Arena } from '../shared/arena.ts'
-import { Control, managerWantsWake, ringShape, ToManager, ToWorker } from '../shared/layout.ts'
+import { Control, managerWantsWake, ringShape, ToWorker } from '../shared/layout.ts'
 import type { EngineLimits, Framing, ManagerMail, WorkerMail, WorkerStart } from '../shared/layout.ts'
 import { RingReader, RingWriter } from '../shared/ring.ts'
 import type { Counters, WorkerNode, WorkerObject, WorkerProtocol } from '../worker-api.ts'
-import { InboundMessage, WorkerConnection } from './connection.ts'
-import type { ConnectionHost } from './connection.ts'
+import { WorkerConnection } from './connection.ts'
+import type { ConnectionHost, MessagePlace } from './connection.ts'
 import { SharedCounters } from './counters.ts'
 import { Mesh } from './mesh.ts'
 
@@ -183,19 +183,25 @@ export class WorkerRuntime implements WorkerNode, ConnectionHost {
       case ToWorker.close:
         // The opening may still be in the mail.
         if (this.#connections[a] === undefined) this.#readMail()
-        this.#connections[a]?.closed(closeReasons[b] ?? 'closed')
-        this.push(ToManager.gone, a, 0, 0, 0)
+        this.#onClose(a, closeReasons[b] ?? 'closed')
         return
     }
     throw new Error(`unknown record type ${type} from the manager`)
   }
 
-  #onMessage(id: number, place: { index: number; bytes: Buffer; orphaned: boolean }): void {
+  #onClose(id: number, reason: (typeof closeReasons)[number]): void {
+    const connection = this.#connections[id]
+    if (connection !== undefined) connection.closed(reason)
+    // By mail, as a move is: what comes after it is of the id's next client.
+    else this.mail({ kind: 'gone', connection: id })
+  }
+
+  #onMessage(id: number, place: MessagePlace): void {
     if (this.#connections[id] === undefined) this.#readMail()
     const connection = this.#connections[id]
     // Moved away: the manager sends the message to the other worker.
     if (connection?.handler === undefined) return
-    const message = new InboundMessage(this, place)
+    const message = connection.receive(place)
     if (connection.held.length > 0 || connection.isCongested || this.#arenaIsFull()) {
       connection.held.push(message)
       this.#heldConnections.add(connection)

@@ -12,6 +12,12 @@ interface Claim {
   readonly worker: number
 }
 
+/** What the directory needs to know of a connection. */
+export interface ClaimedConnection {
+  /** True once it has been closed or moved: nobody will call `leave` for it any more. */
+  readonly isGone: boolean
+}
+
 interface Holder {
   worker: number
   connections: number
@@ -22,7 +28,7 @@ export class ClientDirectory {
   /** This worker's part of the directory. */
   readonly #holders = new Map<string, Holder>()
   /** Claims of this worker's connections. */
-  readonly #claims = new Map<object, string>()
+  readonly #claims = new Map<ClaimedConnection, string>()
 
   constructor(node: WorkerNode) {
     this.#node = node
@@ -37,12 +43,12 @@ export class ClientDirectory {
   }
 
   /** The worker where the client's connections are: this one where there are none yet. Counts the connection there if it is this one. */
-  workerOf(clientGuid: string, connection: object): MaybePromise<number> {
+  workerOf(clientGuid: string, connection: ClaimedConnection): MaybePromise<number> {
     if (this.#node.workers === 1) return this.#node.index
     const claim: Claim = { clientGuid, worker: this.#node.index }
     return this.#node.call(directoryOf(clientGuid, this.#node.workers), objectId, 'claim', claim).then(
       worker => {
-        if (worker === this.#node.index) this.#claims.set(connection, clientGuid)
+        if (worker === this.#node.index) this.#hold(connection, claim)
         return worker as number
       },
       // The directory's worker has just died: nobody knows better than to stay.
@@ -51,12 +57,21 @@ export class ClientDirectory {
   }
 
   /** The connection has gone. */
-  leave(connection: object): void {
+  leave(connection: ClaimedConnection): void {
     const clientGuid = this.#claims.get(connection)
     if (clientGuid === undefined) return
     this.#claims.delete(connection)
-    const claim: Claim = { clientGuid, worker: this.#node.index }
-    this.#node.post(directoryOf(clientGuid, this.#node.workers), objectId, 'release', claim)
+    this.#giveBack({ clientGuid, worker: this.#node.index })
+  }
+
+  /** One claim for a connection, as long as it is there: it may have gone, or have claimed again, while the directory was asked. */
+  #hold(connection: ClaimedConnection, claim: Claim): void {
+    if (connection.isGone || this.#claims.has(connection)) this.#giveBack(claim)
+    else this.#claims.set(connection, claim.clientGuid)
+  }
+
+  #giveBack(claim: Claim): void {
+    this.#node.post(directoryOf(claim.clientGuid, this.#node.workers), objectId, 'release', claim)
   }
 
   #claim({ clientGuid, worker }: Claim): number {

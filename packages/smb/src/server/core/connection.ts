@@ -40,7 +40,7 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
   readonly bindings = new Map<number, Session>()
   negotiated: Negotiated | undefined = undefined
   preauth: PreauthHash | undefined = undefined
-  clientGuidBytes: Buffer = Buffer.alloc(16)
+  readonly clientGuidBytes: Buffer = Buffer.alloc(16)
   /** Nothing is sent any more. */
   isGone = false
   /** Requests that an earlier worker has sent an interim response for: AsyncId by MessageId. */
@@ -236,7 +236,8 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
 
   onNegotiated(negotiated: Negotiated, clientGuidBytes: Buffer): void {
     this.negotiated = negotiated
-    this.clientGuidBytes = Buffer.from(clientGuidBytes)
+    // Not Buffer.from: a piece of Node's pool would keep all of that for as long as the connection lives.
+    this.clientGuidBytes.set(clientGuidBytes)
     // After the response, when the pre-authentication hash has taken it in.
     queueMicrotask(() => this.checkpoint())
   }
@@ -257,7 +258,7 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
   restore(state: ConnectionCheckpoint): void {
     this.negotiated = state.negotiated
     this.preauth = state.preauth === undefined ? undefined : new PreauthHash(state.preauth)
-    this.clientGuidBytes = Buffer.from(state.clientGuidBytes)
+    this.clientGuidBytes.set(state.clientGuidBytes)
     this.#isUpgrading = state.isUpgrading
     const creditsMax = this.server.settings.limits.credits
     this.credits = new CreditWindow(state.credits === undefined ? { creditsMax, lenient: true } : { creditsMax, ...state.credits })

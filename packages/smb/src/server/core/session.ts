@@ -1,5 +1,7 @@
 /** An SMB2 session (MS-SMB2 3.3.1.8) and its channels (3.3.1.14). */
 import { createHmac } from 'node:crypto'
+import { FsError } from '@holdfast/storage'
+import type { FsErrorCode } from '@holdfast/storage'
 import type { SessionKeys } from '../../security/key-derivation.ts'
 import { createCipher } from '../../security/encryption.ts'
 import type { AeadAlgorithm, Cipher } from '../../security/encryption.ts'
@@ -13,6 +15,9 @@ import { nextSessionState } from './session-states.ts'
 import type { SessionEvent, SessionState } from './session-states.ts'
 import type { Tree } from './tree.ts'
 import type { SessionSetupRun } from './session-setup.ts'
+
+/** How deletion on close may end when others were faster. */
+const nothingToDelete: ReadonlySet<FsErrorCode> = new Set(['not-empty', 'not-found', 'path-not-found', 'stale'])
 
 /** A session's end on one connection. */
 export interface Channel {
@@ -183,12 +188,18 @@ export class Session implements SessionContext {
         const result = open.onGone(reason)
         if (result instanceof Promise) waits.push(result)
       } catch (error) {
-        this.server.log.error({ error, session: this.number }, 'an open could not be closed')
+        this.#onCloseFailed(error)
       }
     }
     for (const result of await Promise.allSettled(waits)) {
-      if (result.status === 'rejected') this.server.log.error({ error: result.reason, session: this.number }, 'an open could not be closed')
+      if (result.status === 'rejected') this.#onCloseFailed(result.reason)
     }
+  }
+
+  /** Nobody is left to be told. A folder that is not empty, or a file that is gone, just was not there to be deleted. */
+  #onCloseFailed(error: unknown): void {
+    const isHarmless = error instanceof FsError && nothingToDelete.has(error.code)
+    this.server.log[isHarmless ? 'debug' : 'error']({ error, session: this.number }, 'an open could not be closed')
   }
 
   checkpointFor(channel: Channel): SessionCheckpoint | undefined {
