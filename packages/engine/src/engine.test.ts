@@ -249,7 +249,10 @@ test('what a client that has gone leaves in the mail does not touch the next one
         assert.deepEqual(answers, [])
         continue
       }
-      assert.deepEqual(answers, ['1', '2', '3', '4'].flatMap(count => [answers[0], count]))
+      assert.deepEqual(
+        answers,
+        ['1', '2', '3', '4'].flatMap(count => [answers[0], count]),
+      )
     }
     return rounds
   }

@@ -79,6 +79,27 @@ export interface WorkerNode {
   /** Holds the event loop's attention: while something asynchronous is outstanding the worker does not block in Atomics.wait. Call `end` once. */
   beginAsync(): void
   endAsync(): void
+  /** Asks the connection manager for something it alone knows. */
+  ask<What extends keyof ManagerAnswers>(what: What): Promise<ManagerAnswers[What]>
+  /** Writes to the node's log, which the manager keeps; fields are structured-cloned. */
+  log(level: string, message: string, fields?: Readonly<Record<string, unknown>>): void
+}
+
+/** What a worker may ask the connection manager for. */
+export interface ManagerAnswers {
+  /** Everything `/metrics` shows, summed over all workers. */
+  readonly metrics: readonly MetricSample[]
+  /** Whether the node takes new work: not while it shuts down. */
+  readonly node: { readonly ready: boolean }
+}
+
+/** One value of one metric, as `/metrics` shows it. */
+export interface MetricSample {
+  readonly name: string
+  readonly help: string
+  readonly type: 'counter' | 'gauge'
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
 }
 
 /** Methods of a worker object by name. `from` is the calling worker's index; what a method returns, or its promise gives, is structured-cloned to the caller. */

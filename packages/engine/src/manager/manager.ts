@@ -3,12 +3,12 @@ import type { AddressInfo, Server } from 'node:net'
 import { Arena } from '../shared/arena.ts'
 import { clientSwitches, CloseReason, defaultLimits, managerWantsWake, Slot, slotAt, ToManager, ToWorker } from '../shared/layout.ts'
 import type { EngineLimits, WorkerMail } from '../shared/layout.ts'
+import type { ManagerAnswers, MetricSample } from '../worker-api.ts'
 import { Client } from './client.ts'
 import type { ClientEvents, ListenerOptions, ListeningAddress, ListenOptions, TcpHandle } from './client.ts'
 import { landingBytes } from './intake.ts'
 import { MessageTable } from './messages.ts'
 import { Metrics } from './metrics.ts'
-import type { MetricSample } from './metrics.ts'
 import { unfinishedWrite } from './recovery.ts'
 import type { WorkerHandle } from './worker-handle.ts'
 import { WorkerPool } from './worker-pool.ts'
@@ -71,6 +71,10 @@ export class ConnectionManager implements AsyncDisposable {
   readonly #clientEvents: ClientEvents
   #watchdog: NodeJS.Timeout | undefined
   #lastClient: Client | undefined
+  readonly #answers: { readonly [What in keyof ManagerAnswers]: () => ManagerAnswers[What] } = {
+    metrics: () => this.snapshot(),
+    node: () => ({ ready: !this.#pool.isClosing }),
+  }
   #toRing = new Set<WorkerHandle>()
   readonly #ringAll = (): void => {
     const workers = this.#toRing
@@ -455,7 +459,7 @@ export class ConnectionManager implements AsyncDisposable {
         handle.names.set(mail.slot, mail)
         return
       case 'ask':
-        handle.mail({ kind: 'reply', call: mail.call, value: mail.what === 'metrics' ? this.snapshot() : { ready: !this.#pool.isClosing } })
+        handle.mail({ kind: 'reply', call: mail.call, value: this.#answers[mail.what]() })
         handle.bell()
         return
       case 'log':

@@ -1,13 +1,5 @@
+import type { MetricSample } from '../worker-api.ts'
 import type { WorkerHandle } from './worker-handle.ts'
-
-/** One value of one metric, as `/metrics` shows it. */
-export interface MetricSample {
-  readonly name: string
-  readonly help: string
-  readonly type: 'counter' | 'gauge'
-  readonly labels: Readonly<Record<string, string>>
-  readonly value: number
-}
 
 /** The manager's own metrics: name -> [type, label name, help]. */
 const own = {

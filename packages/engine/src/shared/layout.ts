@@ -1,5 +1,6 @@
 /** What connection manager and worker nodes share, word by word. */
 import type { MessagePort } from 'node:worker_threads'
+import type { ManagerAnswers } from '../worker-api.ts'
 import type { RingShape } from './ring.ts'
 
 /** Records: type and up to five numbers. */
@@ -193,5 +194,5 @@ export type WorkerMail =
       readonly type: 'counter' | 'gauge'
       readonly labels: Readonly<Record<string, string>>
     }
-  | { readonly kind: 'ask'; readonly call: number; readonly what: 'metrics' | 'node' }
+  | { readonly kind: 'ask'; readonly call: number; readonly what: keyof ManagerAnswers }
   | { readonly kind: 'log'; readonly level: string; readonly message: string; readonly fields: Readonly<Record<string, unknown>> }

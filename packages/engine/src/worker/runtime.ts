@@ -4,7 +4,7 @@ import { Arena } from '../shared/arena.ts'
 import { Control, managerWantsWake, ringShape, ToWorker } from '../shared/layout.ts'
 import type { EngineLimits, Framing, ManagerMail, WorkerMail, WorkerStart } from '../shared/layout.ts'
 import { RingReader, RingWriter } from '../shared/ring.ts'
-import type { Counters, WorkerNode, WorkerObject, WorkerProtocol } from '../worker-api.ts'
+import type { Counters, ManagerAnswers, WorkerNode, WorkerObject, WorkerProtocol } from '../worker-api.ts'
 import { WorkerConnection } from './connection.ts'
 import type { ConnectionHost, MessagePlace } from './connection.ts'
 import { SharedCounters } from './counters.ts'
@@ -103,11 +103,10 @@ export class WorkerRuntime implements WorkerNode, ConnectionHost {
     this.#async--
   }
 
-  /** Asks the manager for something it alone knows. */
-  ask(what: 'metrics' | 'node'): Promise<unknown> {
+  ask<What extends keyof ManagerAnswers>(what: What): Promise<ManagerAnswers[What]> {
     const call = this.#nextAsk++
     return new Promise(resolve => {
-      this.#asked.set(call, resolve)
+      this.#asked.set(call, value => resolve(value as ManagerAnswers[What]))
       this.mail({ kind: 'ask', call, what })
     })
   }

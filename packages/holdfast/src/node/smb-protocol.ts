@@ -13,11 +13,6 @@ import { openShareModule } from './share-module.ts'
 /** How SMB is cut out of a TCP stream (MS-SMB2 2.1). */
 export const smbListenerFraming = smbFraming()
 
-/** The engine's worker runtime, which can log through the manager. */
-interface Logs {
-  log(level: string, message: string, fields?: Readonly<Record<string, unknown>>): void
-}
-
 /** Builds the protocol for one worker. `objects` has the filesystems of an in-thread node by share name. */
 export async function createSmbOnWorker(node: WorkerNode, config: NodeConfig, objects?: ReadonlyMap<string, FileSystem>): Promise<WorkerProtocol> {
   const accounts = openAccounts({ stateDir: config.stateDir, domain: config.name, domainSid: config.identity.machineSid })
@@ -39,7 +34,7 @@ export async function createSmbOnWorker(node: WorkerNode, config: NodeConfig, ob
       },
       identify: who => accounts.token(who.user),
       throttle: new LoginThrottle(),
-      log: loggerOf(node as WorkerNode & Logs),
+      log: loggerOf(node),
     },
   })
 }
@@ -71,7 +66,7 @@ async function openSource({ name, source, readOnly }: NodeShare, objects?: Reado
   return object
 }
 
-function loggerOf(node: Logs): Logger {
+function loggerOf(node: WorkerNode): Logger {
   const at = (level: string) => (fields: object, message: string) => node.log(level, message, plain(fields))
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }

@@ -1,35 +1,21 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { WorkerNode, WorkerObject } from '@holdfast/engine'
 import { ClientDirectory } from './clients.ts'
+import { FakeMesh, FakeNode } from './test-support/fakes.ts'
 
-/** Two workers whose calls take a turn of the event loop. */
+/** Directories of two workers, and whether a connection of worker 0 still counts: then one that comes to worker 1 belongs there. */
 function twoWorkers(): { directories: ClientDirectory[]; isHeld(clientGuid: string): Promise<boolean> } {
-  const objects: WorkerObject[] = []
-  const call = async (worker: number, method: string, argument: unknown): Promise<unknown> => {
-    await turn()
-    return objects[worker]?.[method]?.(argument as never, worker)
-  }
-  const node = (index: number): WorkerNode =>
-    ({
-      index,
-      workers: 2,
-      register: (_id: string, object: WorkerObject) => (objects[index] = object),
-      onWorkerLost() {},
-      call: (worker: number, _id: string, method: string, argument: unknown) => call(worker, method, argument),
-      post: (worker: number, _id: string, method: string, argument: unknown) => void call(worker, method, argument),
-    }) as unknown as WorkerNode
-  const directories = [0, 1].map(index => new ClientDirectory(node(index)))
+  const mesh = new FakeMesh()
+  const directories = [0, 1].map(index => new ClientDirectory(new FakeNode({ mesh, index, workers: 2 })))
   return {
     directories,
-    /** Whether a connection of worker 0 still counts: then one that comes to worker 1 belongs there. */
     async isHeld(clientGuid) {
-      for (let i = 0; i < 4; i++) await turn()
+      await turn()
       const probe = { isGone: false }
       const worker = await directories[1].workerOf(clientGuid, probe)
       directories[1].leave(probe)
-      for (let i = 0; i < 4; i++) await turn()
+      await turn()
       return worker === 0
     },
   }

@@ -22,9 +22,9 @@ import type { SmbServer } from './server.ts'
 import type { Session } from './session.ts'
 
 const unsolicitedMessageId = Buffer.alloc(8, 0xff)
-/** Offsets in the TRANSFORM_HEADER (2.2.41). */
 /** Greatest transaction: directory listings, queries, FSCTLs (3.3.5.4 MaxTransactSize). */
 const transactBytesMax = 8 * 1024 * 1024
+/** Offsets in the TRANSFORM_HEADER (2.2.41). */
 const signatureInTransform = 4
 const sizeInTransform = 36
 const sessionIdInTransform = 44

@@ -108,6 +108,10 @@ export class FakeNode implements WorkerNode {
     void this.call(worker, objectId, method, argument).catch(() => {})
   }
   onWorkerLost(): void {}
+  ask(): Promise<never> {
+    return Promise.reject(new Error('there is no manager'))
+  }
+  log(): void {}
   readonly counters = {
     counter: (name: string, _help: string, labels: Readonly<Record<string, string>> = {}): Counter => this.#counter(name + JSON.stringify(labels)),
     gauge: (name: string, _help: string, labels: Readonly<Record<string, string>> = {}): Counter => this.#counter(name + JSON.stringify(labels)),
