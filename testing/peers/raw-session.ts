@@ -183,6 +183,7 @@ export class RawSession implements AsyncDisposable {
   }
 
   close(): void {
+    this.isOpen = false
     this.#socket.destroy()
     this.#signer?.close()
     this.#signer = undefined
