@@ -20,6 +20,10 @@ const peers = {
   smbtorture: { program: 'smbtorture', debianPackage: 'samba-testsuite' },
   'mount.cifs': { program: 'mount.cifs', debianPackage: 'cifs-utils' },
   curl: { program: 'curl', debianPackage: 'curl' },
+  krb5kdc: { program: 'krb5kdc', debianPackage: 'krb5-kdc' },
+  'kadmin.local': { program: 'kadmin.local', debianPackage: 'krb5-admin-server' },
+  kinit: { program: 'kinit', debianPackage: 'krb5-user' },
+  libgssapi: { debianPackage: 'libgssapi-krb5-2' },
   tar: { program: 'tar', debianPackage: 'tar' },
   mount: { program: 'mount', debianPackage: 'mount' },
 } as const satisfies Record<string, Peer>

@@ -51,6 +51,7 @@ describe('defaults, file, flags', () => {
       nodeName: 'my-machine',
       nodeNamed: false,
       signing: 'required',
+      ntlm: 'on',
       limits: { engine: {}, smb: {} },
       logLevel: 'info',
     })
@@ -71,6 +72,9 @@ http: :8081
 workers: 3
 node: FILES
 signing: enabled
+keytab: server.keytab
+realm: EXAMPLE.COM
+ntlm: off
 limit: { connections: 10, inboundBytes: 64MiB, credits: 512 }
 log-level: debug
 log-format: json
@@ -92,6 +96,8 @@ log-format: json
       nodeName: 'FILES',
       nodeNamed: true,
       signing: 'enabled',
+      kerberos: { keytab: join(folder, 'etc', 'server.keytab'), realms: ['EXAMPLE.COM'] },
+      ntlm: 'off',
       limits: { engine: { connections: 10, inboundBytes: 64 * 2 ** 20 }, smb: { credits: 512 } },
       logLevel: 'debug',
       logFormat: 'json',
@@ -126,6 +132,10 @@ describe('bad configuration: one line with key, value and what is allowed', () =
     [{ share: ['IPC$=docs'] }, '--share: "IPC$" is not allowed'],
     [{ share: ['docs=nowhere'] }, 'allowed: a folder that exists'],
     [{ share: ['docs=docs', 'DOCS=docs'] }, '--share: "DOCS" is not allowed; allowed: each share name once'],
+    [{ ntlm: 'off' }, '--ntlm: without NTLM nobody could log in; "off" needs Kerberos (--keytab FILE)'],
+    [{ ntlm: 'no', keytab: 'k' }, '--ntlm: "no" is not allowed; allowed: on or off'],
+    [{ realm: ['EXAMPLE.COM'] }, '--realm says whose Kerberos users may log in; it needs --keytab FILE'],
+    [{ realm: ['user@EXAMPLE.COM'], keytab: 'k' }, '--realm: "user@EXAMPLE.COM" is not allowed; allowed: a Kerberos realm'],
     [{ signing: 'off' }, '--signing: "off" is not allowed; allowed: required or enabled'],
     [{ 'log-level': 'loud' }, '--log-level: "loud" is not allowed; allowed: trace, debug'],
     [{ limit: ['speed=9'] }, '--limit: "speed=9" is not allowed; allowed: NAME=VALUE with one of connections'],

@@ -12,6 +12,7 @@ import {
   allowed,
   type logFormats,
   type logLevels,
+  type ntlmModes,
   type ShareOption,
   shareOptionNames,
   type signingModes,
@@ -40,6 +41,13 @@ export interface UserSettings {
   readonly password: string
 }
 
+export interface KerberosSettings {
+  /** Absolute path of the keytab. */
+  readonly keytab: string
+  /** Those of the keytab's principals where undefined. */
+  readonly realms?: readonly string[]
+}
+
 export interface Config {
   /** Absolute path. */
   readonly stateDir: string
@@ -54,6 +62,10 @@ export interface Config {
   /** True when it was given, and is to be told in the ready line. */
   readonly nodeNamed: boolean
   readonly signing: (typeof signingModes)[number]
+  /** Clients may log in with Kerberos. */
+  readonly kerberos?: KerberosSettings
+  /** Whether they may with a password. */
+  readonly ntlm: (typeof ntlmModes)[number]
   readonly limits: ConfiguredLimits
   readonly logLevel: (typeof logLevels)[number]
   /** By whether stderr is a terminal where undefined. */
@@ -104,6 +116,7 @@ export function resolveConfig(flags: Flags, options: ResolveOptions = {}): Confi
   const workers = single('workers')
   const logFormat = single('log-format')
   const state = single('state')
+  const kerberos = parseKerberos(single('keytab'), given('realm'))
   if (node) checkShape('node', node)
   return {
     stateDir: state === undefined ? resolve(cwd, '.holdfast') : resolve(state.base, textOf(state, allowed.folder)),
@@ -115,6 +128,8 @@ export function resolveConfig(flags: Flags, options: ResolveOptions = {}): Confi
     nodeName: node === undefined ? nodeNameFrom(options.hostname ?? hostname()) : String(node.value),
     nodeNamed: node !== undefined,
     signing: choice('signing', single('signing')) ?? 'required',
+    ...(kerberos && { kerberos }),
+    ntlm: parseNtlm(single('ntlm'), kerberos),
     limits: sortLimits(parseLimits(file.limit, filePath, flags.limit)),
     logLevel: choice('log-level', single('log-level')) ?? 'info',
     ...(logFormat && { logFormat: choice<'json' | 'pretty'>('log-format', logFormat)! }),
@@ -155,6 +170,25 @@ function parseListen(given: Given, defaultPort: number): Address {
   const address = parseAddress(text, defaultPort)
   if (address === undefined) throw badValue(given.origin, text, addressAllowed)
   return address
+}
+
+function parseKerberos(keytab: Given | undefined, realms: readonly Given[]): KerberosSettings | undefined {
+  for (const realm of realms) checkShape('realm', realm)
+  const [realm] = realms
+  if (keytab === undefined) {
+    if (realm !== undefined) throw new ConfigError(`${originText(realm.origin)} says whose Kerberos users may log in; it needs --keytab FILE`)
+    return undefined
+  }
+  const path = resolve(keytab.base, textOf(keytab, allowed.keytab))
+  return { keytab: path, ...(realm !== undefined && { realms: realms.map(({ value }) => String(value)) }) }
+}
+
+function parseNtlm(given: Given | undefined, kerberos: KerberosSettings | undefined): Config['ntlm'] {
+  const ntlm = choice<Config['ntlm']>('ntlm', given) ?? 'on'
+  if (given !== undefined && ntlm === 'off' && kerberos === undefined) {
+    throw new ConfigError(`${originText(given.origin)}: without NTLM nobody could log in; "off" needs Kerberos (--keytab FILE)`)
+  }
+  return ntlm
 }
 
 function parseUser(given: Given): UserSettings {

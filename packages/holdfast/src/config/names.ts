@@ -12,6 +12,9 @@ export const userNameAllowed = 'a name of up to 64 characters without " / \\ [ ]
 export const nodeNamePattern = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,13}[A-Za-z0-9])?$/
 export const nodeNameAllowed = 'a name of up to 15 letters, digits and hyphens'
 
+/** A Kerberos realm (RFC 4120 6.1): a domain in upper case, as a rule. */
+export const realmPattern = /^[^\s/@:\\\u0000-\u001f\u007f]{1,255}$/
+
 /** A name from whatever the machine is called. */
 export function nodeNameFrom(hostname: string): string {
   const label = hostname

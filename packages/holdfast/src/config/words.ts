@@ -6,7 +6,7 @@
 import { z } from 'zod'
 import { addressAllowed, addressPattern } from './addresses.ts'
 import { limitAllowed, limitNames, limits } from './limits.ts'
-import { nodeNameAllowed, nodeNamePattern, shareNameAllowed, shareNamePattern, userNameAllowed, userNamePattern } from './names.ts'
+import { nodeNameAllowed, nodeNamePattern, realmPattern, shareNameAllowed, shareNamePattern, userNameAllowed, userNamePattern } from './names.ts'
 
 export const shareOptionNames = [
   'read-only',
@@ -21,6 +21,7 @@ export type ShareOption = (typeof shareOptionNames)[number]
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 export const logFormats = ['json', 'pretty'] as const
 export const signingModes = ['required', 'enabled'] as const
+export const ntlmModes = ['on', 'off'] as const
 
 export const allowed = {
   share: `NAME=DIR[,option...] with the options ${shareOptionNames.join(', ')}`,
@@ -29,6 +30,8 @@ export const allowed = {
   folder: 'the path of a folder',
   volume: 'NAME=SIZE, such as disk0=1GiB',
   store: 'sqlite or etcd://HOST:PORT[,HOST:PORT]',
+  keytab: 'the path of a keytab',
+  realm: 'a Kerberos realm such as EXAMPLE.COM (upper and lower case differ)',
   limit: `NAME=VALUE with one of ${limitNames.join(', ')}`,
   limits: `a mapping with the keys ${limitNames.join(', ')}`,
 } as const
@@ -158,6 +161,25 @@ export const words = {
     schema: oneOf(signingModes),
     allowed: signingModes.join(' or '),
     help: 'SMB signing: required (default), or enabled (clients decide)',
+  },
+  keytab: {
+    argument: 'FILE',
+    schema: text(allowed.keytab),
+    allowed: allowed.keytab,
+    help: "log in with Kerberos by the server's keys in this file (cifs/NAME@REALM)",
+  },
+  realm: {
+    argument: 'REALM',
+    schema: oneOrMore(pattern(realmPattern, allowed.realm), allowed.realm),
+    allowed: allowed.realm,
+    repeatable: true,
+    help: "a realm whose principals are users here (default: the keytab's)",
+  },
+  ntlm: {
+    argument: 'MODE',
+    schema: oneOf(ntlmModes),
+    allowed: ntlmModes.join(' or '),
+    help: 'log in with a password: on (default), or off (Kerberos only)',
   },
   limit: {
     argument: 'NAME=VALUE',

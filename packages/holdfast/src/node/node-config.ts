@@ -25,6 +25,14 @@ export interface NodeShare {
   readonly users?: readonly string[]
 }
 
+/** Login with Kerberos. */
+export interface NodeKerberos {
+  /** Absolute path. */
+  readonly keytab: string
+  /** Whose principals are users here; the keytab's where undefined. */
+  readonly realms?: readonly string[]
+}
+
 export interface NodeConfig {
   /** NetBIOS name, and the domain of local users, in upper case. */
   readonly name: string
@@ -40,6 +48,9 @@ export interface NodeConfig {
   /** Shared memory of each share's open table, in the order of `shares`; made when the node starts. */
   readonly partitions?: readonly SharedArrayBuffer[]
   readonly signing: 'required' | 'enabled'
+  readonly kerberos?: NodeKerberos
+  /** Login with a password; `on` where undefined. */
+  readonly ntlm?: 'on' | 'off'
   readonly limits: { readonly engine: Partial<EngineLimits>; readonly smb: Readonly<Partial<Record<string, number>>> }
 }
 
@@ -54,6 +65,8 @@ export function nodeConfigOf(config: Config, identity: Identity): NodeConfig {
     http: config.http,
     ...(config.workers !== undefined && { workers: config.workers }),
     signing: config.signing,
+    ...(config.kerberos && { kerberos: config.kerberos }),
+    ntlm: config.ntlm,
     limits: config.limits,
   }
 }

@@ -6,6 +6,7 @@ import type { FileSystem } from '@holdfast/storage'
 import { type Address, formatAddress } from '../config/addresses.ts'
 import type { Logger } from '../log.ts'
 import type { NodeConfig } from './node-config.ts'
+import { checkedKerberos } from './kerberos.ts'
 import { framings, type ProtocolName, workerProtocols } from './protocols.ts'
 
 export interface NodeResources {
@@ -46,7 +47,8 @@ const listenProblems: Readonly<Record<string, (where: string) => string>> = {
 }
 
 /**
- * Resolves when every listener is up. Rejects with `ListenError`, or with the error of a worker that cannot start; nothing runs then.
+ * Resolves when every listener is up. Rejects with `ListenError`, with ConfigError for a keytab that is of no use, or with the error of a
+ * worker that cannot start; nothing runs then.
  *
  *     await using node = await startNode(config, { log })
  *     node.listeners.smb[0].port
@@ -54,9 +56,11 @@ const listenProblems: Readonly<Record<string, (where: string) => string>> = {
 export async function startNode(config: NodeConfig, { log, fileSystems }: NodeResources): Promise<RunningNode> {
   // A FileSystem object cannot leave its thread: the worker node comes to it.
   const inThread = config.inThread === true || (fileSystems?.size ?? 0) > 0
+  const kerberos = config.kerberos && checkedKerberos(config.kerberos, config.stateDir)
+  if (kerberos) log.info(kerberos, 'login with Kerberos is on')
   const manager = await ConnectionManager.start({
     ...(inThread ? { inThread: workerProtocols(fileSystems) } : { workerModule: new URL('./worker.ts', import.meta.url) }),
-    config: { ...config, partitions: config.shares.map(() => createPartitionMemory()) } satisfies NodeConfig,
+    config: { ...config, ...(kerberos && { kerberos }), partitions: config.shares.map(() => createPartitionMemory()) } satisfies NodeConfig,
     limits: config.limits.engine,
     ...(config.workers !== undefined && { workers: config.workers }),
     onLog: (level, message, fields) => log[isLevel(level) ? level : 'info'](fields, message),

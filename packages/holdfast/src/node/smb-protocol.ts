@@ -7,6 +7,7 @@ import type { Logger, ServedShare, SmbLimits } from '@holdfast/smb/server'
 import { directory } from '@holdfast/storage'
 import type { FileSystem } from '@holdfast/storage'
 import { openAccounts } from './accounts.ts'
+import { kerberosOf } from './kerberos.ts'
 import type { NodeConfig, NodeShare } from './node-config.ts'
 import { openShareModule } from './share-module.ts'
 
@@ -18,6 +19,8 @@ export async function createSmbOnWorker(node: WorkerNode, config: NodeConfig, ob
   const accounts = openAccounts({ stateDir: config.stateDir, domain: config.name, domainSid: config.identity.machineSid })
   const shares = await Promise.all(config.shares.map((share, index) => serveShare(share, config.partitions?.[index], objects)))
   const limits: Partial<SmbLimits> = config.limits.smb
+  const log = loggerOf(node)
+  const kerberos = config.kerberos && kerberosOf(config.kerberos, { stateDir: config.stateDir, accounts, log })
   return createSmbServer(node, {
     serverName: config.name,
     machineSid: config.identity.machineSid,
@@ -30,11 +33,16 @@ export async function createSmbOnWorker(node: WorkerNode, config: NodeConfig, ob
           onUser?.(user)
           return accounts.ntlmAccount(user)
         }
-        return [ntlmMechanism({ netbiosName: config.name, lookup, anonymous })]
+        // In the order in which Windows offers them; what the client prefers is taken.
+        const ntlm = config.ntlm === 'off' ? [] : [ntlmMechanism({ netbiosName: config.name, lookup, anonymous })]
+        return [...(kerberos?.(onUser) ?? []), ...ntlm]
       },
-      identify: who => accounts.token(who.user),
+      identify({ user, expiresAtMs }) {
+        const token = accounts.token(user)
+        return token && { ...token, ...(expiresAtMs !== undefined && { expiresAtMs }) }
+      },
       throttle: new LoginThrottle(),
-      log: loggerOf(node),
+      log,
     },
   })
 }

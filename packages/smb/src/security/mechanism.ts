@@ -22,6 +22,8 @@ export interface Authenticated {
   readonly targetName?: string
   /** 16 bytes (NTLM; more with Kerberos): goes into `deriveKeys`. */
   readonly sessionKey: Buffer
+  /** When it has to be proven again (a Kerberos ticket's end), in milliseconds since 1970; never, when left out. */
+  readonly expiresAtMs?: number
 }
 
 /** What a step of a mechanism gives: a token for the peer, and at the end who was authenticated. */

@@ -2,7 +2,7 @@ import { MalformedError } from '@holdfast/wire'
 import { AuthError, authStatus } from '../errors.ts'
 import type { Authenticated, ContextIntegrity, Mechanism, MechanismEntry, MechanismStep } from '../mechanism.ts'
 import { isNtlmMessage } from '../ntlm/messages.ts'
-import { decodeNegToken, encodeMechTypes, encodeNegTokenInit, encodeNegTokenResp, mechanismOid, negState } from './tokens.ts'
+import { decodeNegToken, encodeMechTypes, encodeNegTokenInit, encodeNegTokenResp, mechanismOid, negState, oidOfInitialToken } from './tokens.ts'
 import type { NegTokenInit, NegTokenResp } from './tokens.ts'
 
 /** What a step of a negotiation gives: a token for the peer, and at the end who it is. */
@@ -18,15 +18,15 @@ type State =
   | 'start' // nothing received
   | 'mechanism' // a mechanism is chosen and has more tokens to come
   | 'mic' // the mechanism is done, the client's mechListMIC is to come
-  | 'raw' // NTLM without SPNEGO
+  | 'raw' // a mechanism without SPNEGO
   | 'over' // done, or failed
 
 /** Longer than any token but one with a monstrous Kerberos ticket; SESSION_SETUP's field has 16 bits anyway. */
 const tokenLengthBytesMax = 65_535
 
 /**
- * The acceptor of one authentication: one SESSION_SETUP exchange (RFC 4178, MS-SPNG 3.3). Tokens of NTLM without SPNEGO are taken as well,
- * and answered in kind.
+ * The acceptor of one authentication: one SESSION_SETUP exchange (RFC 4178, MS-SPNG 3.3). Tokens of NTLM and Kerberos without SPNEGO are
+ * taken as well, and answered in kind.
  *
  * `step` rejects with AuthError only. Whatever is not a token gets INVALID_PARAMETER, a wrong password LOGON_FAILURE, a wrong mechListMIC ACCESS_DENIED.
  *
@@ -77,7 +77,8 @@ export class SpnegoServer {
 
   readonly #steps: Readonly<Record<State, (token: Buffer) => Promise<SpnegoStep> | SpnegoStep>> = {
     start: token => {
-      if (isNtlmMessage(token)) return this.#startRaw(token)
+      const rawOid = isNtlmMessage(token) ? mechanismOid.ntlm : oidOfInitialToken(token)
+      if (rawOid !== undefined && rawOid !== mechanismOid.spnego) return this.#startRaw(rawOid, token)
       const init = decodeNegToken(token)
       if (init.kind !== 'init') throw new AuthError('spnego_unexpected', authStatus.invalidParameter)
       return this.#start(init)
@@ -99,15 +100,18 @@ export class SpnegoServer {
     },
   }
 
-  #startRaw(token: Buffer): Promise<SpnegoStep> {
-    this.#mechanism = this.#mechanisms.find(({ oid }) => oid === mechanismOid.ntlm)?.create()
+  #startRaw(rawOid: string, token: Buffer): Promise<SpnegoStep> {
+    this.#mechanism = this.#mechanisms.find(({ oid }) => oid === rawOid)?.create()
     if (this.#mechanism === undefined) throw new AuthError('no_common_mechanism', authStatus.invalidParameter)
     return this.#stepRaw(token)
   }
 
   async #stepRaw(token: Buffer): Promise<SpnegoStep> {
     const result = await this.#mechanism!.step(token)
-    if (result.done) return { done: true, output: result.output, ...result.authenticated }
+    if (result.done) {
+      result.integrity?.negotiationDone?.()
+      return { done: true, output: result.output, ...result.authenticated }
+    }
     this.#state = 'raw'
     return result
   }

@@ -56,6 +56,17 @@ export function decodeNegToken(token: Buffer): NegTokenInit | NegTokenResp {
   return decodeInit(new DerReader(new DerReader(inner.read(contextTag(0))).read(derTag.sequence)))
 }
 
+/** The mechanism that an InitialContextToken (RFC 2743 3.1) is for; undefined for any other bytes. */
+export function oidOfInitialToken(token: Buffer): string | undefined {
+  if (token[0] !== derTag.initialContextToken) return undefined
+  try {
+    return decodeOid(new DerReader(new DerReader(token).read(derTag.initialContextToken)).read(derTag.objectIdentifier))
+  } catch (error) {
+    if (error instanceof MalformedError) return undefined
+    throw error
+  }
+}
+
 function decodeInit(reader: DerReader): NegTokenInit {
   const { whole, content } = new DerReader(reader.read(contextTag(0))).readWhole(derTag.sequence)
   const mechTypes: string[] = []

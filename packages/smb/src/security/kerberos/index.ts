@@ -1,0 +1,7 @@
+export { KerberosServer, kerberosMechanisms, openKerberosAcceptor } from './server.ts'
+export type { KerberosAcceptor, KerberosClient, KerberosContext, KerberosServerOptions } from './server.ts'
+export { decodeKeytab } from './keytab.ts'
+export type { KeytabEntry } from './keytab.ts'
+export { isFileService, parsePrincipal } from './principal.ts'
+export type { Principal } from './principal.ts'
+export type { KerberosRefusal } from './refusal.ts'
