@@ -21,6 +21,7 @@ export const serverName = 'files.example.test'
 /** A running KDC; stopped with `await using`. */
 export interface KerberosRealm extends AsyncDisposable {
   readonly name: string
+  readonly kdcPort: number
   /** For programs that are to be clients of the realm. */
   readonly environment: Readonly<Record<string, string>>
   /** Adds a principal, `cifs/NAME` for instance, with a random key or a password. */
@@ -103,6 +104,7 @@ export async function startRealm(name: string, options: { readonly encryptionTyp
 
   const realm: KerberosRealm = {
     name,
+    kdcPort: port,
     environment,
     async addPrincipal(principal, password) {
       await kadmin('add_principal', ...(password === undefined ? ['-randkey'] : ['-pw', password]), principal)

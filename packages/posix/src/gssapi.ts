@@ -15,7 +15,6 @@ const sessionKeyOid = Buffer.from('2a864886f7120102020505', 'hex')
 const indefinite = 0xffffffff
 const usageAccept = 2
 const statusComplete = 0
-const statusContinueNeeded = 1
 const typeGssCode = 1
 const typeMechanismCode = 2
 
@@ -37,6 +36,7 @@ const kerberosErrors: Readonly<Record<number, string>> = {
   34: 'KRB_REPLAY',
   35: 'KRB_WRONG_KEY',
   37: 'KRB_CLOCK_SKEW',
+  40: 'GSS_DEFECTIVE_TOKEN',
   41: 'KRB_INTEGRITY',
   44: 'KRB_WRONG_KEY',
   45: 'KRB_WRONG_KEY',
@@ -69,6 +69,8 @@ export interface GssAcceptorOptions {
 
 /** A client that was accepted. */
 export interface GssAccepted {
+  /** The token for the client, which proves that this is the server; empty where the client does not ask for it. */
+  readonly output: Buffer
   /** Its principal, as the library writes it: `alice@REALM`, with `\` before what would be misread. */
   readonly client: string
   /** The principal its ticket is for. */
@@ -78,9 +80,6 @@ export interface GssAccepted {
   /** As long as its type is: 32 bytes of AES-256, 16 of AES-128. */
   readonly sessionKey: Buffer
 }
-
-/** What a token brought about: a token for the client (may be empty), and at the end who it is. */
-export type GssStep = { readonly output: Buffer; readonly accepted?: GssAccepted }
 
 /** The server's credential: all keys of a keytab. Throws `GssUnavailableError`, `GssError`. */
 export class GssAcceptor implements Disposable {
@@ -104,7 +103,7 @@ export class GssAcceptor implements Disposable {
   }
 
   /** Starts one login. Close it. */
-  accept(): GssContext {
+  begin(): GssContext {
     return new GssContext(this.#library, () => this.#credential.readBigUInt64LE())
   }
 
@@ -125,7 +124,7 @@ function deleteContext(library: GssLibrary, context: Buffer): void {
   context.fill(0)
 }
 
-/** One login. A step that throws has closed it. */
+/** One login. */
 export class GssContext implements Disposable {
   readonly #library: GssLibrary
   readonly #credential: () => Handle
@@ -138,8 +137,8 @@ export class GssContext implements Disposable {
     lost.register(this, { library, context: this.#context }, this)
   }
 
-  /** Takes a token of the client. Throws `GssError`; the context is gone then. */
-  step(token: Uint8Array): GssStep {
+  /** Takes the client's only token. Throws `GssError`; the context is gone then. */
+  accept(token: Uint8Array): GssAccepted {
     if (this.#closed) throw new Error('the context is closed')
     try {
       return this.#accept(token)
@@ -184,7 +183,7 @@ export class GssContext implements Disposable {
     return context
   }
 
-  #accept(token: Uint8Array): GssStep {
+  #accept(token: Uint8Array): GssAccepted {
     const library = this.#library
     const memory = new CallMemory(library)
     const [minor, flags, lifetime] = [Buffer.alloc(4), Buffer.alloc(4), Buffer.alloc(4)]
@@ -206,18 +205,16 @@ export class GssContext implements Disposable {
     memory.keepAlive()
     const output = takeBuffer(library, outputToken)
     try {
-      if (major === statusContinueNeeded) return { output }
+      // Also what the library would continue: three tokens are DCE/RPC's way (GSS_C_DCE_STYLE), and to some nonsense it answers so too.
       if (major !== statusComplete) throw failure(library, major, minor)
       const seconds = lifetime.readUInt32LE()
       const client = nameText(library, name)
       return {
         output,
-        accepted: {
-          client,
-          service: this.#service(),
-          lifetimeSeconds: seconds === indefinite ? Infinity : seconds,
-          sessionKey: this.#sessionKey(),
-        },
+        client,
+        service: this.#service(),
+        lifetimeSeconds: seconds === indefinite ? Infinity : seconds,
+        sessionKey: this.#sessionKey(),
       }
     } finally {
       releaseName(library, name)

@@ -8,6 +8,8 @@ import type { KerberosProblem, KerberosRefusal } from './refusal.ts'
 
 /** A client whose ticket and authenticator were good. */
 export interface KerberosClient {
+  /** The token for it; may be empty. */
+  readonly output: Buffer
   /** `alice@REALM` */
   readonly client: string
   /** The principal its ticket is for, `cifs/server@REALM`. */
@@ -19,14 +21,14 @@ export interface KerberosClient {
 
 /** One login as the GSS library sees it. What it throws has a `code`. */
 export interface KerberosContext extends Disposable {
-  step(token: Buffer): { readonly output: Buffer; readonly accepted?: KerberosClient }
+  accept(token: Buffer): KerberosClient
   getMic(bytes: Buffer): Buffer
   verifyMic(bytes: Buffer, mic: Buffer): boolean
 }
 
 /** The server's keys: a `GssAcceptor`, or what a test takes for one. */
 export interface KerberosAcceptor {
-  accept(): KerberosContext
+  begin(): KerberosContext
 }
 
 /** Opens the keys in a keytab. Throws GssUnavailableError (`GSSAPI_UNAVAILABLE`) without MIT's library, GssError for what it refuses. */
@@ -59,39 +61,30 @@ export function kerberosMechanisms(options: KerberosServerOptions): MechanismEnt
  */
 export class KerberosServer implements Mechanism {
   readonly #options: KerberosServerOptions
-  #context: KerberosContext | undefined
   #done = false
 
   constructor(options: KerberosServerOptions) {
     this.#options = options
   }
 
+  /** The client has one token, and gets one. */
   async step(token: Buffer): Promise<MechanismStep> {
     if (this.#done) throw new AuthError('unexpected_token', authStatus.invalidParameter)
     this.#done = true
     // The library knows further mechanisms and forms of tokens: only this one gets there.
-    if (this.#context === undefined && !isKerberosToken(token)) throw this.#refuse('kerberos_token', {})
-    const context = (this.#context ??= this.#options.acceptor.accept())
-    let keep = false
-    try {
-      const { output, accepted } = this.#stepContext(context, token)
-      keep = true
-      if (accepted === undefined) {
-        this.#done = false
-        return { done: false, output }
-      }
-      keep = false
-      const user = await this.#userOf(accepted)
-      keep = true
-      return { done: true, output, authenticated: this.#authenticated(accepted, user), integrity: integrityOf(context) }
-    } finally {
-      if (!keep) context[Symbol.dispose]()
-    }
+    if (!isKerberosToken(token)) throw this.#refuse('kerberos_token', {})
+    using resources = new DisposableStack()
+    const context = resources.use(this.#options.acceptor.begin())
+    const client = this.#accept(context, token)
+    const authenticated = this.#authenticated(client, await this.#userOf(client))
+    // It was good: the context lives until the negotiation is over.
+    resources.move()
+    return { done: true, output: client.output, authenticated, integrity: integrityOf(context) }
   }
 
-  #stepContext(context: KerberosContext, token: Buffer): ReturnType<KerberosContext['step']> {
+  #accept(context: KerberosContext, token: Buffer): KerberosClient {
     try {
-      return context.step(token)
+      return context.accept(token)
     } catch (error) {
       throw this.#refuse(problemOf(error), { detail: error instanceof Error ? error.message : String(error) }, error)
     }
