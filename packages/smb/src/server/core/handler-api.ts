@@ -122,6 +122,8 @@ export interface ConnectionContext {
   readonly clientGuid: string
   /** Capabilities the client announced (SMB2_GLOBAL_CAP_*). */
   readonly clientCapabilities: number
+  /** Capabilities the server has answered with. */
+  readonly capabilities: number
   /** Both sides may send requests with a credit charge above 1 (2.1 and later, not 2.0.2). */
   readonly supportsMultiCredit: boolean
   readonly maxTransactSize: number

@@ -1,15 +1,10 @@
 /** Create contexts of a CREATE request (MS-SMB2 2.2.13.2, 3.3.5.9.1 – 3.3.5.9.13), read into what the open needs. */
 import type { ExtendedAttribute } from '@holdfast/storage'
 import { AaplCommand, AaplServerQueryRequest } from '../../messages/aapl.ts'
-import { Dialect, LeaseFlags } from '../../messages/constants.ts'
-import {
-  AllocationSize,
-  createContext,
-  CreateContextName,
-  CreateContexts,
-  decodeLease,
-  DurableHandleRequestV2,
-} from '../../messages/create-contexts.ts'
+import { LeaseFlags, Dialect } from '../../messages/constants.ts'
+import { durableContexts } from './durable-contexts.ts'
+import type { AskedDurability, AskedReconnect } from './durable-contexts.ts'
+import { AllocationSize, createContext, CreateContextName, CreateContexts, decodeLease } from '../../messages/create-contexts.ts'
 import { decodeEaList } from '../../messages/fscc-ea.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 import { StatusError } from '../core/handler-api.ts'
@@ -25,7 +20,8 @@ export interface AskedContexts {
   /** A version of the past is asked for; there are none. */
   readonly snapshot: boolean
   readonly lease: LeaseRequest | undefined
-  readonly createGuid: string | undefined
+  readonly durable: AskedDurability | undefined
+  readonly reconnect: AskedReconnect | undefined
   /** RequestBitmap of Apple's server query. */
   readonly aaplQuery: bigint | undefined
 }
@@ -38,7 +34,8 @@ const none: AskedContexts = {
   allocationBytes: 0,
   snapshot: false,
   lease: undefined,
-  createGuid: undefined,
+  durable: undefined,
+  reconnect: undefined,
   aaplQuery: undefined,
 }
 
@@ -46,12 +43,7 @@ export function readContexts(bytes: Buffer, dialect: number): AskedContexts {
   if (bytes.length === 0) return none
   const contexts = CreateContexts.decode(bytes)
   const find = (name: string): Buffer | undefined => createContext(contexts, name)
-  // There is nothing to come back to yet: handles do not survive their connection.
-  if (find(CreateContextName.durableHandleReconnect) !== undefined || find(CreateContextName.durableHandleReconnectV2) !== undefined) {
-    throw new StatusError(NtStatus.OBJECT_NAME_NOT_FOUND)
-  }
   const eas = find(CreateContextName.eaBuffer)
-  const durable = dialect >= Dialect.smb300 ? find(CreateContextName.durableHandleRequestV2) : undefined
   return {
     extendedAttributes: eas === undefined ? [] : ownEas(eas),
     security: find(CreateContextName.sdBuffer),
@@ -60,7 +52,7 @@ export function readContexts(bytes: Buffer, dialect: number): AskedContexts {
     allocationBytes: allocationOf(find(CreateContextName.allocationSize)),
     snapshot: find(CreateContextName.timewarpToken) !== undefined,
     lease: leaseOf(find(CreateContextName.requestLease), dialect),
-    createGuid: durable === undefined ? undefined : DurableHandleRequestV2.decode(durable).createGuid,
+    ...durableContexts(find, dialect),
     aaplQuery: aaplOf(find(CreateContextName.aapl)),
   }
 }

@@ -17,6 +17,7 @@ import type { Outcome, RequestContext } from '../core/handler-api.ts'
 import type { LeaseGrant } from '../opens/index.ts'
 import type { CreatePlan } from './create-request.ts'
 import type { Created } from './create.ts'
+import { durableResponse } from './durable-contexts.ts'
 
 const noParent = '00000000-0000-0000-0000-000000000000'
 const serverModel = 'MacSamba'
@@ -52,6 +53,7 @@ function contextsOf(plan: CreatePlan, created: Created): CreateContext[] {
   const contexts: CreateContext[] = []
   const add = (name: string, data: Buffer): void => void contexts.push({ name, data })
   if (created.open.grant.lease !== undefined) add(CreateContextName.requestLease, encodeLease(created.open.grant.lease))
+  if (plan.durable !== undefined && created.open.grant.durable === true) contexts.push(durableResponse(plan.durable, plan.durable.persistent))
   if (asked.maximalAccess) {
     add(CreateContextName.queryMaximalAccess, QueryMaximalAccessResponse.toBytes({ queryStatus: NtStatus.SUCCESS, maximalAccess: created.maximal }))
   }

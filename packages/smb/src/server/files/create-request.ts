@@ -1,6 +1,6 @@
 /** Reads and validates a CREATE request (MS-SMB2 2.2.13, 3.3.5.9). */
 import { access } from '../../messages/fscc-access-mask.ts'
-import { CreateDisposition, CreateOptions, FileAttribute, ImpersonationLevel, OplockLevel } from '../../messages/constants.ts'
+import { Capability, CreateDisposition, CreateOptions, FileAttribute, ImpersonationLevel, OplockLevel } from '../../messages/constants.ts'
 import { CreateRequest } from '../../messages/create.ts'
 import { headerSize } from '../../messages/header.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
@@ -10,6 +10,7 @@ import type { RequestContext } from '../core/handler-api.ts'
 import { parseCreateName } from '../naming/index.ts'
 import type { LeaseRequest } from '../opens/index.ts'
 import { readContexts } from './create-contexts.ts'
+import type { AskedDurability } from './durable-contexts.ts'
 import type { AskedContexts } from './create-contexts.ts'
 import type { ShareFiles } from './share-files.ts'
 
@@ -29,7 +30,8 @@ export interface CreatePlan {
   readonly streamOfFolder: boolean
   readonly oplockLevel: number
   readonly lease: LeaseRequest | undefined
-  readonly createGuid: string | undefined
+  /** Open.IsDurable and IsPersistent, if they can be had. */
+  readonly durable: AskedDurability | undefined
   readonly allocationBytes: number
   readonly contexts: AskedContexts
   readonly token: Token
@@ -85,8 +87,9 @@ const rules: readonly (readonly [(asked: Asked) => boolean, number])[] = [
 export function readCreateRequest(request: RequestContext, files: ShareFiles): CreatePlan {
   const { message, connection } = request
   const asked = CreateRequest.decode(message, headerSize)
-  for (const [isWrong, status] of rules) if (isWrong(asked)) throw new StatusError(status)
   const contexts = readContexts(asked.createContexts, connection.dialect)
+  // Who comes back to an open need not say again what it wants (3.3.5.9.7, 3.3.5.9.12).
+  if (contexts.reconnect === undefined) for (const [isWrong, status] of rules) if (isWrong(asked)) throw new StatusError(status)
   if (contexts.snapshot) throw new StatusError(NtStatus.OBJECT_NAME_NOT_FOUND)
   const name = parseCreateName(asked.name)
   if (name.status !== NtStatus.SUCCESS) throw new StatusError(name.status)
@@ -105,7 +108,7 @@ export function readCreateRequest(request: RequestContext, files: ShareFiles): C
     streamOfFolder: name.streamType === 'data' && name.stream === '',
     oplockLevel: asked.requestedOplockLevel === OplockLevel.lease && !leased ? OplockLevel.none : asked.requestedOplockLevel,
     lease: leased ? contexts.lease : undefined,
-    createGuid: contexts.createGuid,
+    durable: durabilityOf(request, contexts.durable),
     allocationBytes: contexts.allocationBytes,
     contexts,
     token: files.tokenOf(request.session),
@@ -113,4 +116,11 @@ export function readCreateRequest(request: RequestContext, files: ShareFiles): C
     readOnlyShare: files.options.readOnly,
     writeThrough: files.options.writeThrough || (asked.createOptions & CreateOptions.writeThrough) !== 0,
   }
+}
+
+/** A persistent handle is for shares that are continuously available, and clients that know them; without these it is a durable one. */
+function durabilityOf({ tree, connection }: RequestContext, asked: AskedDurability | undefined): AskedDurability | undefined {
+  if (asked?.persistent !== true) return asked
+  const canPersist = tree.share.continuouslyAvailable && (connection.capabilities & Capability.persistentHandles) !== 0
+  return canPersist ? asked : { ...asked, persistent: false }
 }

@@ -18,11 +18,14 @@ import type { AccessResult, Token } from '../access/index.ts'
 import { StatusError } from '../core/handler-api.ts'
 import type { Outcome, RequestContext } from '../core/handler-api.ts'
 import { notifyFilters } from '../opens/index.ts'
-import type { OpenGrant, OpenResult } from '../opens/index.ts'
+import type { OpenGrant, OpenRequest, OpenResult } from '../opens/index.ts'
 import { readCreateRequest } from './create-request.ts'
 import type { CreatePlan } from './create-request.ts'
 import { replyCreated } from './create-reply.ts'
 import { createPipe } from './create-pipe.ts'
+import { durableTimeoutMs } from './durable-contexts.ts'
+import { reconnect } from './reconnect.ts'
+import type { OpenFace } from './reconnect.ts'
 import { FileOpen } from './file-open.ts'
 import { publishCreation, publishModification, splitPath } from './notices.ts'
 import { isPromise, settled, statusOf } from './opened.ts'
@@ -48,6 +51,7 @@ export async function create(request: RequestContext): Promise<Outcome> {
   if (request.tree.share.type === 'pipe') return createPipe(request)
   const files = filesOf(request.tree)
   const asked = readCreateRequest(request, files)
+  if (asked.contexts.reconnect !== undefined) return reconnect(request, files, asked)
   const plan = mayBeShort(asked.path) ? { ...asked, path: await longPath(files, asked.path) } : asked
   for (let attempt = 0; attempt < attempts; attempt++) {
     const created = (await openExisting(request, files, plan)) ?? (await createNew(request, files, plan))
@@ -261,12 +265,23 @@ async function arbitrate(request: RequestContext, files: ShareFiles, plan: Creat
     oplockLevel: plan.oplockLevel,
     ...(plan.lease === undefined ? {} : { lease: plan.lease }),
     clientGuid: request.connection.clientGuid,
-    ...(plan.createGuid === undefined ? {} : { createGuid: plan.createGuid }),
+    ...durabilityOf(request, plan),
   })
   const result: OpenResult = 'status' in answer ? answer : await settled(request, answer)
   if (result.status === 'SUCCESS') return { grant: result, hasWaited: !('status' in answer) && answer.hasWaited }
   if (result.status === 'OBJECT_NAME_NOT_FOUND') return undefined
   throw new StatusError(statusOf(result.status))
+}
+
+/** What the arbitration is told of a handle that is to outlive its connection. */
+function durabilityOf({ session }: RequestContext, { durable, options }: CreatePlan): Pick<OpenRequest, 'durable' | 'createGuid'> {
+  if (durable === undefined) return {}
+  const { version, persistent, createGuid } = durable
+  const face: OpenFace = { createOptions: options }
+  return {
+    ...(createGuid === undefined ? {} : { createGuid }),
+    durable: { version, persistent, timeoutMs: durableTimeoutMs(durable), owner: session.user.sid, face },
+  }
 }
 
 function addOpen(

@@ -2,10 +2,13 @@
 import type { FileHandle, FileTime } from '@holdfast/storage'
 import type { OpenCloseReason, ServerOpen, TreeContext } from '../core/handler-api.ts'
 import type { DeleteOrder, OpenGrant } from '../opens/index.ts'
-import { DelayedWriteTime } from './delayed-write-time.ts'
+import { DelayedWriteTime, settleAtClose } from './delayed-write-time.ts'
 import { publishRemoval } from './notices.ts'
 import type { FolderSearch } from './search.ts'
 import type { ShareFiles } from './share-files.ts'
+
+/** Ends of a connection or session that durable opens outlive (MS-SMB2 3.3.5.6, 3.3.7.1). */
+const outlived: ReadonlySet<OpenCloseReason> = new Set(['connection-lost', 'logoff'])
 
 export interface FileOpenOptions {
   readonly tree: TreeContext
@@ -92,8 +95,29 @@ export class FileOpen implements ServerOpen {
     await former.close()
   }
 
-  onGone(_reason: OpenCloseReason): Promise<void> {
-    return this.close()
+  onGone(reason: OpenCloseReason): Promise<void> {
+    return this.grant.durable === true && outlived.has(reason) ? this.#park() : this.close()
+  }
+
+  /** Waits for the client to come back, if the open table says that it may (MS-SMB2 3.3.7.1). */
+  async #park(): Promise<void> {
+    this.search = undefined
+    if (this.delayed !== undefined) await settleAtClose(this)
+    if (!(await this.files.opens.park(this.grant))) await this.close()
+  }
+
+  /** The client has come back: its new open goes on with the file. Undefined where that has been closed. */
+  takeHandle(): FileHandle | undefined {
+    if (this.#closing !== undefined) return undefined
+    this.#closing = Promise.resolve()
+    this.files.byId.delete(this.persistentId)
+    return this.handle
+  }
+
+  /** It does not wait for its client here any more; whoever it belongs to now, or its end, is the open table's business. */
+  letGo(): void {
+    const closed = this.takeHandle()?.close()
+    if (closed instanceof Promise) closed.catch(() => undefined)
   }
 
   /** Gives everything up; deletes the file when it was the last open of one marked for deletion. */

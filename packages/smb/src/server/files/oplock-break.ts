@@ -48,6 +48,7 @@ export function breakEvents(files: () => ShareFiles): OpenTableEvents {
   return {
     onOplockBreak: notice => sendOplockBreak(files(), notice),
     onLeaseBreak: notice => sendLeaseBreak(files(), notice),
+    onLetGo: openId => files().byId.get(openId)?.letGo(),
   }
 }
 

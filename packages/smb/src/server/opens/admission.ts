@@ -54,6 +54,9 @@ export class Admission {
       case 'path':
         if (this.#isAdmitted([message.openId], message)) this.#events.onPathChanged?.(message)
         return
+      case 'let-go':
+        this.#events.onLetGo?.(message.openId)
+        return
       case 'delete-pending':
       case 'caching':
         return

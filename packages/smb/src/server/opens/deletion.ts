@@ -1,5 +1,5 @@
 import type { Caching, File, Open, Stream } from './entities.ts'
-import { opensByWorker, type PartitionState } from './partition-state.ts'
+import { opensByHolder, type PartitionState } from './partition-state.ts'
 import { leaseStates, type DeleteOrder, type DeletePending, type StatusResult } from './types.ts'
 import type { Attempt } from './waiters.ts'
 
@@ -23,7 +23,7 @@ export const markFile = (state: PartitionState, file: File, on: boolean, link?: 
 const tellDeletePending = (state: PartitionState, stream: Stream): void => {
   for (const deletePending of ['none', 'stream', 'file'] as const) {
     const opens = new Set([...stream.opens].filter(open => deletePendingOf(open) === deletePending))
-    for (const [worker, openIds] of opensByWorker(opens)) state.send(worker, { type: 'delete-pending', openIds, deletePending })
+    for (const [worker, openIds] of opensByHolder(opens)) state.send(worker, { type: 'delete-pending', openIds, deletePending })
   }
 }
 

@@ -2,7 +2,7 @@ import type { BreakPhase, BreakState } from './break-machine.ts'
 import { ByteRangeLocks } from './byte-range-locks.ts'
 import type { LockWaiter, Waiter } from './waiters.ts'
 import { foldPath } from './paths.ts'
-import type { DeleteOrder, OpenRequest } from './types.ts'
+import type { DeleteOrder, DurableRequest, OpenRequest } from './types.ts'
 
 /** A file or folder with opens (or whose removal is under way). */
 export class File {
@@ -80,9 +80,17 @@ export class Stream {
   }
 }
 
+/** Nobody serves it: its client is gone and may come back. */
+export const noWorker = -1
+
 export class Open {
   readonly id: bigint
-  readonly worker: number
+  /** Who serves it, or `noWorker`. */
+  worker: number
+  /** While nobody serves it: who keeps its file open, if anybody does. */
+  keeper = noWorker
+  /** Set where it outlives its connection. */
+  durable: DurableRequest | undefined
   readonly stream: Stream
   readonly access: number
   readonly shareAccess: number
@@ -109,6 +117,11 @@ export class Open {
     this.deleteOnClose = request.deleteOnClose === true
     this.hasLinks = request.hasLinks === true
     this.link = stream.file.linkOf(request)
+  }
+
+  /** Who is to know what becomes of it, or `noWorker`. */
+  get holder(): number {
+    return this.worker === noWorker ? this.keeper : this.worker
   }
 
   /** Path in the share as of now. */

@@ -6,6 +6,7 @@ import type { OwnerService } from './owner-service.ts'
 import { Pending } from './pending.ts'
 import type {
   CloseResult,
+  MaybePromise,
   LeaseAcknowledgement,
   LockElement,
   LockSequence,
@@ -13,6 +14,8 @@ import type {
   OpenRequest,
   OpenResult,
   OplockAcknowledgement,
+  ReconnectRequest,
+  ReconnectResult,
   RenameTarget,
   StatusResult,
 } from './types.ts'
@@ -78,6 +81,21 @@ export class LocalOpens implements Opens {
   close({ openId }: OpenReference): CloseResult {
     this.#admission.forget(openId)
     return this.#table.close(openId)
+  }
+
+  park({ openId }: OpenReference): boolean {
+    return this.#table.park(openId)
+  }
+
+  reconnect(ask: ReconnectRequest): MaybePromise<ReconnectResult> {
+    const { recovery } = this.#service
+    return recovery === undefined ? this.#reconnect(ask) : recovery.then(() => this.#reconnect(ask))
+  }
+
+  #reconnect(ask: ReconnectRequest): ReconnectResult {
+    const result = this.#table.reconnect(this.#worker, ask)
+    if (result.status === 'SUCCESS') this.#admission.admitLater(result.openId)
+    return result
   }
 
   deleteFinished(ticket: number): void {

@@ -1,10 +1,20 @@
 import { applyLockElements, ByteRangeLocks } from './byte-range-locks.ts'
 import type { WatchRecord } from './notify/notify-registry.ts'
 import type { NotifyRequest } from './notify/types.ts'
-import type { RemoteGrant } from './owner-service.ts'
+import type { RemoteGrant, SlotReference } from './owner-service.ts'
 import { noSlot } from './partition-memory.ts'
 import type { TableMessage } from './partition-state.ts'
-import { lockFlags, type CachingRecord, type DeletePending, type LockElement, type LockSequence, type OpenRecord, type OpenRequest } from './types.ts'
+import {
+  lockFlags,
+  oplockLevels,
+  type CachingRecord,
+  type DeletePending,
+  type DurableRequest,
+  type LockElement,
+  type LockSequence,
+  type OpenRecord,
+  type OpenRequest,
+} from './types.ts'
 
 /** What a worker remembers of an open it serves, to answer without asking and to tell a new owner. */
 export class MirroredOpen {
@@ -16,8 +26,11 @@ export class MirroredOpen {
   generation: number
   caching: CachingRecord | undefined
   deletePending: DeletePending = 'none'
+  /** It waits here for its client. */
+  parked = false
   watch: Omit<WatchRecord, 'openId' | 'path'> | undefined
   readonly #locks = new ByteRangeLocks()
+  #durable: DurableRequest | undefined
   #lockSequences: Uint8Array | undefined
 
   constructor(openId: bigint, request: OpenRequest, grant: RemoteGrant) {
@@ -28,6 +41,18 @@ export class MirroredOpen {
     this.slot = grant.slot ?? noSlot
     this.generation = grant.generation ?? 0
     this.caching = grant.caching
+    if (grant.result.status === 'SUCCESS' && grant.result.durable === true) this.#durable = request.durable
+  }
+
+  /** An open that another worker served before. */
+  static ofRecord(record: OpenRecord, slot: Partial<SlotReference>): MirroredOpen {
+    const { caching, openId } = record
+    const result = { status: 'SUCCESS', openId, oplockLevel: oplockLevels.none, durable: record.durable !== undefined } as const
+    const open = new MirroredOpen(openId, { ...record, oplockLevel: oplockLevels.none }, { result, ...slot, ...(caching && { caching }) })
+    open.deletePending = record.deletePending
+    for (const lock of record.locks) open.#locks.add(lock)
+    open.#lockSequences = record.lockSequences
+    return open
   }
 
   /** A LOCK request was answered: does here what it did there. */
@@ -66,6 +91,7 @@ export class MirroredOpen {
       }
       case 'oplock-break':
       case 'lease-break':
+      case 'let-go':
         return
     }
   }
@@ -90,6 +116,8 @@ export class MirroredOpen {
       ...(this.caching === undefined ? {} : { caching: this.caching }),
       locks: this.#locks.held,
       ...(this.#lockSequences === undefined ? {} : { lockSequences: this.#lockSequences }),
+      ...(this.#durable === undefined ? {} : { durable: this.#durable }),
+      ...(this.parked ? { parked: true } : {}),
     }
   }
 }
@@ -98,6 +126,7 @@ export class MirroredOpen {
 export const opensOf = (message: TableMessage): readonly bigint[] => {
   switch (message.type) {
     case 'path':
+    case 'let-go':
       return [message.openId]
     case 'delete-pending':
     case 'caching':

@@ -1,7 +1,8 @@
 import { attemptOpen } from './arbitration.ts'
 import { oplockState } from './caching-states.ts'
 import { adoptLink, attemptSetDeletePending, markForDeletion, orderDeletion } from './deletion.ts'
-import { leaseId, type Open, type Stream } from './entities.ts'
+import { DurableOpens } from './durable-opens.ts'
+import { leaseId, noWorker, type Caching, type Open, type Stream } from './entities.ts'
 import { breakReadCaching, lockRanges, releaseLocks } from './locking.ts'
 import type { FolderWatcher } from './notify/external-changes.ts'
 import { NotifyRegistry, type WatchRecord } from './notify/notify-registry.ts'
@@ -24,12 +25,15 @@ import {
   type OpenResult,
   type OplockAcknowledgement,
   type PartitionRecord,
+  type ReconnectRequest,
+  type ReconnectResult,
   type RenameTarget,
   type StatusResult,
 } from './types.ts'
+import type { Attempt } from './waiters.ts'
 
-/** How long a client may take to acknowledge a break (MS-SMB2 3.3.2.1). */
-export const defaultBreakTimeoutMs = 35_000
+/** How long a client may take to acknowledge a break: 35 s (MS-SMB2 3.3.2.1), by which whoever waits is to have its answer. */
+export const defaultBreakTimeoutMs = 34_500
 
 export interface OpenTableOptions {
   readonly partition: string
@@ -62,9 +66,13 @@ export class OpenTable {
   readonly #nextOpenId: () => bigint
   readonly #send: (worker: number, message: TableMessage) => void
   readonly #orphaned: ((order: DeleteOrder) => void) | undefined
+  readonly #scheduler: Scheduler
   readonly #incarnation: number
   readonly #generation: number
   /** Removals that were ordered, and whose doing they are. */
+  readonly #durable: DurableOpens
+  /** Who should be told of a break and cannot be. */
+  readonly #unreachable = new Set<Caching>()
   readonly #deletions = new Map<number, { readonly order: DeleteOrder; readonly stream: Stream; worker: number }>()
   #ticket: number
 
@@ -79,11 +87,19 @@ export class OpenTable {
     this.#orphaned = options.orphaned
     this.#incarnation = options.incarnation ?? 1
     const scheduler = options.scheduler ?? createScheduler()
+    this.#scheduler = scheduler
     this.#state = new PartitionState({
       memory: this.#memory,
       scheduler,
       send: (worker, message) => this.#tell(worker, message),
+      unreachable: caching => this.#onUnreachable(caching),
       breakTimeoutMs: options.breakTimeoutMs ?? defaultBreakTimeoutMs,
+    })
+    this.#durable = new DurableOpens({
+      scheduler,
+      open: openId => this.#state.opens.get(openId),
+      give: open => this.#closeUnserved(open),
+      letGo: (worker, openId) => this.#send(worker, { type: 'let-go', openId }),
     })
     this.notify = new NotifyRegistry({ memory: this.#memory, scheduler, watchFolder: options.watchFolder })
   }
@@ -107,15 +123,56 @@ export class OpenTable {
     // Watches live here, whoever serves their open.
     if (message.type === 'path') this.notify.moved(message.openId, message.path)
     if (message.type === 'delete-pending' && message.deletePending !== 'none') this.notify.folderGoing(message.openIds)
-    this.#send(worker, message)
+    if (worker !== noWorker) this.#send(worker, message)
   }
 
   open(worker: number, request: OpenRequest): OpenResult | Pending<OpenResult> {
+    if (this.#durable.ofCreate(request) !== undefined) return { status: 'DUPLICATE_OBJECTID' }
     return this.#state.waiting.attempt<OpenResult>({
       worker,
-      attempt: () => attemptOpen(this.#state, request, () => ({ id: this.#nextOpenId(), worker })),
+      attempt: () => this.#attemptOpen(worker, request),
       refused: status => ({ status }),
     })
+  }
+
+  #attemptOpen(worker: number, request: OpenRequest): Attempt<OpenResult> {
+    let attempt = attemptOpen(this.#state, request, () => ({ id: this.#nextOpenId(), worker }))
+    // Whoever is away is not waited for.
+    while ('blockers' in attempt && attempt.blockers.some(blocker => this.#durable.giveWay(blocker))) {
+      attempt = attemptOpen(this.#state, request, () => ({ id: this.#nextOpenId(), worker }))
+    }
+    if ('blockers' in attempt || attempt.result.status !== 'SUCCESS') return attempt
+    const open = this.#state.opens.get(attempt.result.openId)
+    return open === undefined ? attempt : { result: this.#durable.granted(open, request, attempt.result) }
+  }
+
+  #onUnreachable(caching: Caching): void {
+    if (this.#unreachable.size === 0) this.#scheduler.defer(() => this.#giveWay())
+    this.#unreachable.add(caching)
+  }
+
+  #giveWay(): void {
+    for (const caching of this.#unreachable) this.#durable.giveWay(caching)
+    this.#unreachable.clear()
+  }
+
+  /** The connection of an open is gone. False: it does not outlive that, and is to be closed (MS-SMB2 3.3.7.1). */
+  park(openId: bigint): boolean {
+    const open = this.#state.opens.get(openId)
+    if (open === undefined || !this.#durable.park(open, open.worker)) return false
+    this.#state.waiting.refuse(waiter => waiter.open === open, 'CANCELLED')
+    return true
+  }
+
+  /** A client comes back to an open that waits for it. */
+  reconnect(worker: number, ask: ReconnectRequest): ReconnectResult {
+    return this.#durable.reconnect(worker, ask)
+  }
+
+  /** Closes what nobody serves. */
+  #closeUnserved(open: Open): void {
+    const order = this.#close(open)
+    if (order !== undefined) this.#orphaned?.(order)
   }
 
   /** Slot of an open's stream in the shared memory, and the generation in which that counts. */
@@ -134,6 +191,7 @@ export class OpenTable {
   #close(open: Open): DeleteOrder | undefined {
     const { stream, caching } = open
     open.closed = true
+    this.#durable.closed(open)
     releaseLocks(this.#state, open)
     this.notify.closed(open.id)
     this.#state.removeOpen(open)
@@ -254,18 +312,20 @@ export class OpenTable {
 
   /** Takes over what a worker had been granted by the former owner. */
   reclaim(worker: number, reclaimed: { readonly opens: readonly OpenRecord[]; readonly watches: readonly WatchRecord[] }): void {
-    for (const record of reclaimed.opens) restoreOpen(this.#state, record, worker)
+    for (const record of reclaimed.opens) {
+      const open = restoreOpen(this.#state, record, worker)
+      if (record.parked === true) this.#durable.park(open, worker)
+    }
     for (const watch of reclaimed.watches) this.notify.reclaim(watch)
   }
 
   /** A worker died: what it had open is closed, and what it should have removed is given to `orphaned`. */
   dropWorker(worker: number): void {
     this.#state.waiting.refuse(waiter => waiter.worker === worker, 'CANCELLED')
+    this.#durable.forgetKeeper(worker)
     for (const deletion of this.#deletions.values()) if (deletion.worker === worker) this.#orphaned?.(deletion.order)
     for (const open of Array.from(this.#state.opens.values())) {
-      if (open.worker !== worker) continue
-      const order = this.#close(open)
-      if (order !== undefined) this.#orphaned?.(order)
+      if (open.worker === worker && !this.#durable.park(open, noWorker)) this.#closeUnserved(open)
     }
   }
 }

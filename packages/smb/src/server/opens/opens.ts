@@ -11,6 +11,8 @@ import type {
   OpenRequest,
   OpenResult,
   OplockAcknowledgement,
+  ReconnectRequest,
+  ReconnectResult,
   RenameTarget,
   StatusResult,
 } from './types.ts'
@@ -25,6 +27,10 @@ export interface Opens {
   open(request: OpenRequest): OpenResult | Pending<OpenResult>
   /** Releases locks and caching, wakes who waits. `deleteNow` when this was the last open of something marked for deletion. */
   close(open: OpenReference): MaybePromise<CloseResult>
+  /** The connection of an open is gone: true where it waits for its client now (MS-SMB2 3.3.7.1); else it is to be closed. */
+  park(open: OpenReference): MaybePromise<boolean>
+  /** A client comes back to an open that waits for it, wherever it was served before (MS-SMB2 3.3.5.9.7, 3.3.5.9.12). */
+  reconnect(ask: ReconnectRequest): MaybePromise<ReconnectResult>
   /** What `deleteNow` ordered is done (or failed). */
   deleteFinished(ticket: number): void
   /** OPLOCK_BREAK acknowledgement (MS-SMB2 3.3.5.22.1). */

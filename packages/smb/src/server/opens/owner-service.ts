@@ -14,6 +14,8 @@ import type {
   OpenRequest,
   OpenResult,
   OplockAcknowledgement,
+  ReconnectRequest,
+  ReconnectResult,
   RenameTarget,
   StatusResult,
 } from './types.ts'
@@ -42,6 +44,11 @@ export interface RemoteGrant extends Partial<SlotReference> {
   readonly caching?: CachingRecord
 }
 
+/** Answer to a client that comes back. */
+export interface RemoteReconnect extends Partial<SlotReference> {
+  readonly result: ReconnectResult
+}
+
 /** What a client brings to a new owner. */
 export interface Reclaim {
   readonly opens: readonly OpenRecord[]
@@ -57,6 +64,8 @@ export interface ReclaimAnswer {
 export interface OwnerMethods {
   open(argument: { readonly token: number; readonly request: OpenRequest }): RemoteGrant
   close(argument: { readonly openId: bigint }): CloseResult
+  park(argument: { readonly openId: bigint }): boolean
+  reconnect(argument: ReconnectRequest): RemoteReconnect
   acknowledgeOplockBreak(argument: { readonly openId: bigint; readonly level: number }): OplockAcknowledgement
   acknowledgeLeaseBreak(argument: { readonly clientGuid: string; readonly leaseKey: string; readonly state: number }): LeaseAcknowledgement
   setDeletePending(argument: { readonly token: number; readonly openId: bigint; readonly on: boolean }): StatusResult
@@ -159,6 +168,8 @@ export class OwnerService {
           return answer instanceof Promise ? answer.then(result => this.#grant(result)) : this.#grant(answer)
         }),
       close: ({ openId }) => table.close(openId),
+      park: ({ openId }) => table.park(openId),
+      reconnect: (ask, from) => this.#whenRecovered(() => ({ result: table.reconnect(from, ask), ...table.slotOf(ask.openId) })),
       acknowledgeOplockBreak: ({ openId, level }) => table.acknowledgeOplockBreak(openId, level),
       acknowledgeLeaseBreak: ack => table.acknowledgeLeaseBreak(ack),
       setDeletePending: ({ token, openId, on }, from) => this.#whenRecovered(() => this.#await(from, token, table.setDeletePending(openId, on))),

@@ -1,6 +1,6 @@
 import { applyBreakEvent, type BreakEvent, type BreakOutcome } from './break-machine.ts'
 import { oplockLevel } from './caching-states.ts'
-import { File, fileKey, leaseId, type Caching, type Open, Stream } from './entities.ts'
+import { File, fileKey, leaseId, noWorker, type Caching, type Open, Stream } from './entities.ts'
 import { SlotAllocator, type PartitionMemory } from './partition-memory.ts'
 import { foldPath } from './paths.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -21,6 +21,8 @@ export type TableMessage =
       readonly epoch: number
       readonly breakingTo: number | undefined
     }
+  /** The open does not wait for its client at this worker any more. */
+  | { readonly type: 'let-go'; readonly openId: bigint }
 
 /** Files, streams, opens and caching of a partition, and the breaks between them. No decision is taken here. */
 export class PartitionState {
@@ -33,18 +35,22 @@ export class PartitionState {
   readonly #byPath = new Map<string, Set<File>>()
   readonly #slots: SlotAllocator
   readonly #send: (worker: number, message: TableMessage) => void
+  readonly #unreachable: ((caching: Caching) => void) | undefined
   readonly #breakTimeoutMs: number
 
   constructor(options: {
     readonly memory: PartitionMemory
     readonly scheduler: Scheduler
     readonly send: (worker: number, message: TableMessage) => void
+    /** A break was begun, and no worker can tell the client. */
+    readonly unreachable?: (caching: Caching) => void
     readonly breakTimeoutMs: number
   }) {
     this.memory = options.memory
     this.scheduler = options.scheduler
     this.#slots = new SlotAllocator(options.memory)
     this.#send = options.send
+    this.#unreachable = options.unreachable
     this.#breakTimeoutMs = options.breakTimeoutMs
   }
 
@@ -178,7 +184,7 @@ export class PartitionState {
   tellCaching(caching: Caching): void {
     const { state, epoch, phase } = caching
     const breakingTo = phase === 'breaking' ? caching.breakingTo : undefined
-    for (const [worker, openIds] of opensByWorker(caching.opens)) this.#send(worker, { type: 'caching', openIds, state, epoch, breakingTo })
+    for (const [worker, openIds] of opensByHolder(caching.opens)) this.#send(worker, { type: 'caching', openIds, state, epoch, breakingTo })
   }
 
   #expire(caching: Caching): void {
@@ -203,17 +209,17 @@ export class PartitionState {
 
   #notify(caching: Caching, notice: NonNullable<BreakOutcome['notice']>, event: BreakEvent): void {
     const { acknowledgementRequired } = notice
-    const [open] = caching.opens
-    if (open === undefined) return
+    const [served] = opensByHolder([...caching.opens].filter(open => open.worker !== noWorker))
+    if (served === undefined) return this.#unreachable?.(caching)
+    const [worker, openIds] = served
     if (caching.kind === 'oplock') {
-      this.#send(open.worker, { type: 'oplock-break', notice: { openId: open.id, newLevel: oplockLevel(notice.to), acknowledgementRequired } })
+      this.#send(worker, { type: 'oplock-break', notice: { openId: openIds[0], newLevel: oplockLevel(notice.to), acknowledgementRequired } })
       return
     }
     // A break that goes on after an acknowledgement is the same change of the lease.
     if (event === 'break') caching.epoch = (caching.epoch + 1) & 0xffff
     const { clientGuid, key: leaseKey } = caching
     // One notification per lease; any connection of the client will do (MS-SMB2 3.3.4.7).
-    const [worker, openIds] = [...opensByWorker(caching.opens)][0]
     this.#send(worker, {
       type: 'lease-break',
       notice: {
@@ -233,13 +239,14 @@ export class PartitionState {
   }
 }
 
-/** Ids of opens, by the worker that serves them. */
-export const opensByWorker = (opens: Iterable<Open>): Map<number, bigint[]> => {
+/** Ids of opens, by the worker that serves them or keeps them for their client. */
+export const opensByHolder = (opens: Iterable<Open>): Map<number, bigint[]> => {
   const byWorker = new Map<number, bigint[]>()
-  for (const open of opens) {
-    const ids = byWorker.get(open.worker)
-    if (ids === undefined) byWorker.set(open.worker, [open.id])
-    else ids.push(open.id)
+  for (const { id, holder } of opens) {
+    if (holder === noWorker) continue
+    const ids = byWorker.get(holder)
+    if (ids === undefined) byWorker.set(holder, [id])
+    else ids.push(id)
   }
   return byWorker
 }

@@ -1,5 +1,5 @@
 import { leaseGrant } from './arbitration.ts'
-import { Caching, leaseId, Open } from './entities.ts'
+import { Caching, leaseId, noWorker, Open } from './entities.ts'
 import { deletePendingOf, markFile, markForDeletion } from './deletion.ts'
 import type { PartitionState } from './partition-state.ts'
 import { oplockLevels, type CachingRecord, type OpenRecord, type OpenRequest } from './types.ts'
@@ -10,7 +10,7 @@ export const recordOf = (open: Open): OpenRecord => {
   const { file } = stream
   return {
     openId: open.id,
-    worker: open.worker,
+    worker: open.worker === noWorker ? open.keeper : open.worker,
     volumeId: file.volumeId,
     fileId: file.fileId,
     path: open.path,
@@ -26,6 +26,8 @@ export const recordOf = (open: Open): OpenRecord => {
     ...(caching === undefined ? {} : { caching: cachingRecordOf(caching) }),
     locks: stream.locks.held.filter(lock => lock.openId === open.id),
     ...(open.lockSequences === undefined ? {} : { lockSequences: open.lockSequences }),
+    ...(open.durable === undefined ? {} : { durable: open.durable }),
+    ...(open.worker === noWorker ? { parked: true } : {}),
   }
 }
 
@@ -55,6 +57,7 @@ export const restoreOpen = (state: PartitionState, record: OpenRecord, worker: n
   for (const lock of record.locks) stream.locks.add(lock)
   state.countLocks(stream)
   open.lockSequences = record.lockSequences
+  open.durable = record.durable
   if (record.deletePending === 'stream') markForDeletion(state, open, true)
   if (record.deletePending === 'file') markFile(state, stream.file, true, open.link)
   return open

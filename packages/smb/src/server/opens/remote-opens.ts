@@ -20,6 +20,8 @@ import {
   type OpenResult,
   type OpenTableEvents,
   type OplockAcknowledgement,
+  type ReconnectRequest,
+  type ReconnectResult,
   type RenameTarget,
   type StatusResult,
 } from './types.ts'
@@ -86,6 +88,10 @@ export class RemoteOpens implements Opens {
   }
 
   #told(message: TableMessage): void {
+    if (message.type === 'let-go') {
+      this.#opens.delete(message.openId)
+      this.#admission.forget(message.openId)
+    }
     for (const openId of opensOf(message)) this.#opens.get(openId)?.apply(message)
     this.#admission.deliver(message)
   }
@@ -187,6 +193,21 @@ export class RemoteOpens implements Opens {
     const result = await this.#ask('close', { openId })
     this.#opens.delete(openId)
     this.#admission.forget(openId)
+    return result
+  }
+
+  async park({ openId }: OpenReference): Promise<boolean> {
+    const parked = await this.#ask('park', { openId })
+    const open = this.#opens.get(openId)
+    if (parked && open !== undefined) open.parked = true
+    return parked
+  }
+
+  async reconnect(ask: ReconnectRequest): Promise<ReconnectResult> {
+    const { result, ...slot } = await this.#ask('reconnect', ask)
+    if (result.status !== 'SUCCESS') return result
+    this.#opens.set(result.openId, MirroredOpen.ofRecord(result.record, slot))
+    this.#admission.admitLater(result.openId)
     return result
   }
 

@@ -95,6 +95,6 @@ export const applyRename = (state: PartitionState, open: Open, target: { readonl
 
 const tellPaths = (state: PartitionState, file: File): void => {
   for (const stream of file.streams.values()) {
-    for (const open of stream.opens) state.send(open.worker, { type: 'path', openId: open.id, path: open.path, stream: stream.name })
+    for (const open of stream.opens) state.send(open.holder, { type: 'path', openId: open.id, path: open.path, stream: stream.name })
   }
 }

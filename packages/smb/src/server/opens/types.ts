@@ -23,6 +23,8 @@ export type OpenStatus =
   | 'INVALID_LOCK_RANGE'
   | 'CANCELLED'
   | 'FILE_CLOSED'
+  | 'FILE_NOT_AVAILABLE'
+  | 'DUPLICATE_OBJECTID'
 
 /** OplockLevel (MS-SMB2 2.2.13, 2.2.23). */
 export const oplockLevels = { none: 0x00, levelII: 0x01, exclusive: 0x08, batch: 0x09, lease: 0xff } as const
@@ -55,6 +57,37 @@ export interface LeaseRequest {
   readonly parentKey?: string
 }
 
+/** That an open is to outlive its connection (MS-SMB2 2.2.13.2.3, 2.2.13.2.11). */
+export interface DurableRequest {
+  /** Of the create context. */
+  readonly version: 1 | 2
+  /** SMB2_DHANDLE_FLAG_PERSISTENT on a continuously available share: whatever the client may cache. */
+  readonly persistent: boolean
+  /** How long the open waits for its client to come back, in milliseconds. */
+  readonly timeoutMs: number
+  /** SID of the one user who may come back to it (DurableOwner). */
+  readonly owner: string
+  /** What its worker needs to serve it again; plain data. */
+  readonly face: unknown
+}
+
+/** A client comes back to an open (MS-SMB2 3.3.5.9.7, 3.3.5.9.12). */
+export interface ReconnectRequest {
+  readonly openId: bigint
+  /** Of the create context. */
+  readonly version: 1 | 2
+  readonly persistent: boolean
+  /** Version 2: 32 hex digits. */
+  readonly createGuid: string | undefined
+  readonly clientGuid: string
+  /** Where a lease context came with it. */
+  readonly leaseKey: string | undefined
+  /** SID of the user. */
+  readonly owner: string
+  /** As the CREATE names it. */
+  readonly path: string
+}
+
 /** An open to be arbitrated: the file exists (or was just created), the caller's access to it is already decided. */
 export interface OpenRequest extends FileIdentity {
   /** Path in the share, `/` between components, no leading slash; `''` is the root. */
@@ -80,6 +113,7 @@ export interface OpenRequest extends FileIdentity {
   readonly clientGuid: string
   /** Kept in the record for replay and durable handles (32 hex digits). */
   readonly createGuid?: string
+  readonly durable?: DurableRequest
 }
 
 /** What identifies a granted open to the fast paths, kept by the session with its open. */
@@ -107,6 +141,8 @@ export interface OpenGrant extends OpenReference {
   /** Granted `oplockLevels`; `lease` when `lease` says more. */
   readonly oplockLevel: number
   readonly lease?: LeaseGrant
+  /** It outlives its connection, as was asked. */
+  readonly durable?: boolean
 }
 
 /** Anything but a grant. */
@@ -115,6 +151,13 @@ export interface Refusal {
 }
 
 export type OpenResult = OpenGrant | Refusal
+
+/** What a client finds again: the open as it is now. */
+export interface Reconnected extends OpenGrant {
+  readonly record: OpenRecord
+}
+
+export type ReconnectResult = Reconnected | Refusal
 
 /** An outcome without further content. */
 export interface StatusResult {
@@ -219,6 +262,9 @@ export interface OpenRecord extends FileIdentity {
   readonly locks: readonly HeldLock[]
   /** 64 entries, 0xff where none is valid; absent when never used. */
   readonly lockSequences?: Uint8Array
+  readonly durable?: DurableRequest
+  /** It waits for its client to come back; `worker` keeps its file. */
+  readonly parked?: boolean
 }
 
 /** Who owns a partition (a share): changes of state compare the epoch. */
@@ -252,6 +298,8 @@ export interface LeaseBreak {
 export interface OpenTableEvents {
   onOplockBreak(notice: OplockBreak): void
   onLeaseBreak(notice: LeaseBreak): void
+  /** An open that waits for its client here was taken over by another worker, or has ended: its file is to be closed. */
+  onLetGo?(openId: bigint): void
   /** The open's file or a folder above it was renamed (also by this worker). */
   onPathChanged?(change: { readonly openId: bigint; readonly path: string; readonly stream: string }): void
   /** Something to remove for a worker that died before it could (delete-on-close); then `deleteFinished`. */

@@ -1,0 +1,72 @@
+/** A client comes back to an open that has outlived its connection (MS-SMB2 3.3.5.9.7, 3.3.5.9.12). */
+import { FsError } from '@holdfast/storage'
+import type { FileHandle } from '@holdfast/storage'
+import { CreateAction } from '../../messages/constants.ts'
+import { access } from '../../messages/fscc-access-mask.ts'
+import { NtStatus } from '../../messages/nt-status.ts'
+import { StatusError } from '../core/handler-api.ts'
+import type { Outcome, RequestContext } from '../core/handler-api.ts'
+import type { OpenRecord } from '../opens/index.ts'
+import type { CreatePlan } from './create-request.ts'
+import { replyCreated } from './create-reply.ts'
+import { FileOpen } from './file-open.ts'
+import { statusOf } from './opened.ts'
+import type { ShareFiles } from './share-files.ts'
+
+/** What a worker needs of a durable open beyond its record; plain data. */
+export interface OpenFace {
+  readonly createOptions: number
+}
+
+export async function reconnect(request: RequestContext, files: ShareFiles, plan: CreatePlan): Promise<Outcome> {
+  const { version, persistent, openId, createGuid } = plan.contexts.reconnect!
+  const result = await files.opens.reconnect({
+    openId,
+    version,
+    persistent,
+    createGuid,
+    clientGuid: request.connection.clientGuid,
+    leaseKey: plan.contexts.lease?.key,
+    owner: request.session.user.sid,
+    path: plan.path,
+  })
+  if (result.status !== 'SUCCESS') throw new StatusError(statusOf(result.status))
+  const { record, ...grant } = result
+  const handle = files.byId.get(openId)?.takeHandle() ?? (await reopen(files, record))
+  if (handle === undefined) {
+    // Its file has gone behind our back.
+    await files.opens.close(grant)
+    throw new StatusError(NtStatus.OBJECT_NAME_NOT_FOUND)
+  }
+  const { createOptions } = record.durable!.face as OpenFace
+  const { stream, isFolder } = record
+  const open = new FileOpen({ tree: request.tree, files, handle, grant, stream, isFolder, access: record.access, createOptions })
+  try {
+    request.session.opens.add(open)
+  } catch (error) {
+    await open.close()
+    throw error
+  }
+  request.setOpen(open)
+  const info = await handle.info()
+  return replyCreated(request, plan, { open, action: CreateAction.opened, info, maximal: record.access })
+}
+
+/** The file of an open that another worker, or another process, has served; undefined where it is not there any more. */
+async function reopen(files: ShareFiles, record: OpenRecord): Promise<FileHandle | undefined> {
+  const write = (record.access & (access.writeData | access.appendData)) !== 0
+  try {
+    const handle = await files.fileSystem.open(record.path, record.stream, {
+      read: true,
+      write,
+      noFollow: true,
+      writeThrough: files.options.writeThrough,
+    })
+    if (handle.id === record.fileId) return handle
+    await handle.close()
+    return undefined
+  } catch (error) {
+    if (error instanceof FsError) return undefined
+    throw error
+  }
+}

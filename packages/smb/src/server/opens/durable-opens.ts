@@ -1,0 +1,134 @@
+/** Opens that outlive their connection: parked, found again, given up (MS-SMB2 3.3.7.1, 3.3.5.9.7, 3.3.5.9.12, 3.3.6.2). */
+import { leaseGrant } from './arbitration.ts'
+import { oplockLevel } from './caching-states.ts'
+import { noWorker, type Caching, type Open } from './entities.ts'
+import { foldPath } from './paths.ts'
+import { recordOf } from './records.ts'
+import type { Scheduler } from './scheduler.ts'
+import { leaseStates, oplockLevels, type OpenGrant, type OpenRequest, type OpenStatus, type ReconnectRequest, type ReconnectResult } from './types.ts'
+
+/** What the open table does for its durable opens. */
+export interface DurableHost {
+  readonly scheduler: Scheduler
+  open(openId: bigint): Open | undefined
+  /** Closes an open that nobody serves, and removes its file where it was the last of one that is to be deleted. */
+  give(open: Open): void
+  /** The worker that keeps the file of an open needs it no more. */
+  letGo(worker: number, openId: bigint): void
+}
+
+/** What tells a CREATE from all others. */
+interface CreateIdentity {
+  readonly clientGuid: string
+  readonly createGuid?: string | undefined
+}
+
+/** An open keeps being durable only while nobody can have changed what its client has cached (MS-SMB2 3.3.7.1). */
+const keepsItsPlace = ({ durable, caching }: Open): boolean => {
+  if (durable === undefined) return false
+  if (durable.persistent) return true
+  if (caching === undefined) return false
+  if (caching.kind === 'lease') return (caching.state & leaseStates.handle) !== 0
+  return caching.phase === 'held' && oplockLevel(caching.state) === oplockLevels.batch
+}
+
+/** Reasons not to give an open to who asks for it, in the order of MS-SMB2 3.3.5.9.7 and 3.3.5.9.12. */
+const refusals: readonly (readonly [(open: Open, ask: ReconnectRequest) => boolean, Exclude<OpenStatus, 'SUCCESS'>])[] = [
+  [open => open.durable === undefined || open.worker !== noWorker, 'OBJECT_NAME_NOT_FOUND'],
+  [({ caching, clientGuid }, ask) => caching?.kind === 'lease' && clientGuid !== ask.clientGuid, 'OBJECT_NAME_NOT_FOUND'],
+  [({ durable }, ask) => durable!.version !== ask.version || durable!.persistent !== ask.persistent, 'OBJECT_NAME_NOT_FOUND'],
+  [({ createGuid }, ask) => ask.version === 2 && createGuid !== ask.createGuid, 'OBJECT_NAME_NOT_FOUND'],
+  [({ caching }, ask) => (caching?.kind === 'lease' ? caching.key : undefined) !== ask.leaseKey, 'OBJECT_NAME_NOT_FOUND'],
+  [({ durable }, ask) => durable!.owner !== ask.owner, 'ACCESS_DENIED'],
+  [(open, ask) => open.caching?.kind === 'lease' && !open.deleteOnClose && foldPath(open.path) !== foldPath(ask.path), 'INVALID_PARAMETER'],
+]
+
+export class DurableOpens {
+  readonly #host: DurableHost
+  readonly #byCreateGuid = new Map<string, Open>()
+  readonly #timers = new Map<Open, () => void>()
+
+  constructor(host: DurableHost) {
+    this.#host = host
+  }
+
+  /** Opens that wait for their clients. */
+  get parked(): number {
+    return this.#timers.size
+  }
+
+  /** Makes a new open durable where that was asked and can be (MS-SMB2 3.3.5.9.6, 3.3.5.9.10). */
+  granted(open: Open, request: OpenRequest, grant: OpenGrant): OpenGrant {
+    if (request.createGuid !== undefined) this.#byCreateGuid.set(createKey(request), open)
+    if (request.durable === undefined || request.isFolder) return grant
+    open.durable = request.durable
+    if (keepsItsPlace(open)) return { ...grant, durable: true }
+    open.durable = undefined
+    return grant
+  }
+
+  /** An open made by the same CREATE, if there is one. */
+  ofCreate(request: CreateIdentity): Open | undefined {
+    return request.createGuid === undefined ? undefined : this.#byCreateGuid.get(createKey(request))
+  }
+
+  /** The connection of an open is gone. False: it does not outlive that, and is to be closed. */
+  park(open: Open, keeper: number): boolean {
+    if (!keepsItsPlace(open)) return false
+    open.worker = noWorker
+    open.keeper = keeper
+    const stop = this.#host.scheduler.after(open.durable!.timeoutMs, () => this.#host.give(open))
+    this.#timers.set(open, stop)
+    return true
+  }
+
+  /** A client comes back. */
+  reconnect(worker: number, ask: ReconnectRequest): ReconnectResult {
+    const open = this.#host.open(ask.openId)
+    if (open === undefined) return { status: 'OBJECT_NAME_NOT_FOUND' }
+    for (const [applies, status] of refusals) if (applies(open, ask)) return { status }
+    this.#unpark(open)
+    if (open.keeper !== worker && open.keeper !== noWorker) this.#host.letGo(open.keeper, open.id)
+    open.worker = worker
+    open.keeper = noWorker
+    return { ...grantOf(open), record: recordOf(open) }
+  }
+
+  /** Nobody can be told of a break: what is not persistent gives way (MS-SMB2 3.3.4.6, 3.3.4.7). True where that changed anything. */
+  giveWay(caching: Caching): boolean {
+    let changed = false
+    for (const open of Array.from(caching.opens)) {
+      if (open.worker !== noWorker || open.durable?.persistent === true) continue
+      this.#host.give(open)
+      changed = true
+    }
+    return changed
+  }
+
+  /** It is closed, whoever did that. */
+  closed(open: Open): void {
+    if (this.ofCreate(open) === open) this.#byCreateGuid.delete(createKey(open))
+    this.#unpark(open)
+    if (open.worker === noWorker && open.keeper !== noWorker) this.#host.letGo(open.keeper, open.id)
+  }
+
+  /** A worker died: nobody keeps the files of opens that waited there. */
+  forgetKeeper(worker: number): void {
+    for (const open of this.#timers.keys()) if (open.keeper === worker) open.keeper = noWorker
+  }
+
+  #unpark(open: Open): void {
+    this.#timers.get(open)?.()
+    this.#timers.delete(open)
+  }
+}
+
+const createKey = ({ clientGuid, createGuid }: CreateIdentity): string => `${clientGuid}/${createGuid ?? ''}`
+
+/** An open as a CREATE response tells it. */
+const grantOf = ({ id, caching }: Open): OpenGrant => {
+  const grant = { status: 'SUCCESS', openId: id, durable: true } as const
+  if (caching === undefined) return { ...grant, oplockLevel: oplockLevels.none }
+  if (caching.kind === 'oplock') return { ...grant, oplockLevel: oplockLevel(caching.state) }
+  return { ...grant, oplockLevel: oplockLevels.lease, lease: leaseGrant(caching) }
+}
