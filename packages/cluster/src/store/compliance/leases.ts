@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { contentOf, put, putEach, refuses, take } from './scope.ts'
 import type { Check } from './scope.ts'
 
-const ttlMs = 300
+const ttlMs = 500
 /** Nobody waits for a lease of this length to run out. */
 const longMs = 600_000
 
@@ -25,10 +25,10 @@ export const leaseChecks: readonly Check[] = [
   {
     title: 'a lease that is kept alive lives',
     run: async ({ store, advance }) => {
-      const { id } = await store.grantLease(4 * ttlMs)
+      const { id } = await store.grantLease(2 * ttlMs)
       await store.txn({ success: [put('a', '1', id)] })
-      for (let i = 0; i < 4; i++) {
-        await advance(2 * ttlMs)
+      for (let i = 0; i < 3; i++) {
+        await advance(ttlMs)
         assert.equal((await store.keepAlive(id)).id, id)
       }
       assert.deepEqual(await contentOf(store), ['a=1'])

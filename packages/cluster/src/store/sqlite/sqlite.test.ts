@@ -1,24 +1,23 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Worker } from 'node:worker_threads'
+import { MessageChannel, Worker } from 'node:worker_threads'
 import { TemporaryFolder } from '../../test-support/folder.ts'
 import { storeCompliance } from '../compliance.ts'
 import { contentOf, put, putEach, refuses, take } from '../compliance/scope.ts'
 import { openStorePort } from './port-store.ts'
 import { sqliteStore } from './sqlite.ts'
 
-for (const synchronous of ['FULL', 'NORMAL'] as const) {
-  storeCompliance(`sqlite, ${synchronous}`, async () => {
-    const folder = new TemporaryFolder()
-    const store = await sqliteStore({ path: folder.at('store.db'), synchronous })
-    return { store, advance: ms => sleep(ms), dispose: async () => folder[Symbol.dispose]() }
-  })
-}
+storeCompliance('sqlite, FULL', async () => {
+  const folder = new TemporaryFolder()
+  const store = await sqliteStore({ path: folder.at('store.db') })
+  return { store, advance: ms => sleep(ms), dispose: async () => folder[Symbol.dispose]() }
+})
 
-storeCompliance('a port of sqlite', async () => {
+storeCompliance('a port of sqlite, NORMAL', async () => {
   const folder = new TemporaryFolder()
   const owner = await sqliteStore({ path: folder.at('store.db'), synchronous: 'NORMAL' })
   const dispose = async (): Promise<void> => {
@@ -107,6 +106,19 @@ describe('ports', () => {
     await client.close()
   })
 
+  test('when the thread dies, what it had not answered is unknown, and nothing goes on', async () => {
+    const { port1, port2 } = new MessageChannel()
+    const client = openStorePort(port1)
+    const watch = client.watch({ prefix: '' })
+    const unanswered = refuses('unavailable', client.txn({ success: [put('a')] }))
+    const unwatched = refuses('unavailable', watch.next())
+    await once(port2, 'message')
+    port2.close()
+    await Promise.all([unanswered, unwatched])
+    await refuses('unavailable', client.range({ prefix: '' }))
+    await client.close()
+  })
+
   test('a client that closes takes its watches along, and nothing else', async () => {
     using folder = new TemporaryFolder()
     await using store = await sqliteStore({ path: folder.at('store.db') })
@@ -126,7 +138,6 @@ describe('opening', () => {
     await (await sqliteStore({ path })).close()
     assert.equal(statSync(path).mode & 0o777, 0o600)
     assert.equal(existsSync(`${path}-wal`), false, 'closing leaves one file')
-    const { chmodSync } = await import('node:fs')
     chmodSync(path, 0o644)
     await using store = await sqliteStore({ path })
     await putEach(store, ['a', '1'])
