@@ -10,6 +10,7 @@ export { storeLimits } from './store/limits.ts'
 export { memoryStore } from './store/memory/memory.ts'
 export type { MemoryStoreOptions } from './store/memory/memory.ts'
 export { openStorePort } from './store/sqlite/port-store.ts'
+export type { StorePort } from './store/sqlite/port-store.ts'
 export { sqliteStore } from './store/sqlite/sqlite.ts'
 export type { SqliteStore, SqliteStoreOptions } from './store/sqlite/sqlite.ts'
 export type {

@@ -30,22 +30,27 @@ export class Batches {
    * one after the other: in the end only those calls fail that fail alone.
    */
   run(calls: readonly Call[]): Outcome[] {
-    try {
-      return this.#attempt(calls)
-    } catch (error) {
-      this.#rollBack()
-      if (calls.length === 1) return [{ error: storeErrorOf(error) }]
-      const half = calls.length >> 1
-      return [...this.run(calls.slice(0, half)), ...this.run(calls.slice(half))]
+    const attempt = this.#attempt(calls)
+    if ('outcomes' in attempt) {
+      this.#core.committed()
+      return attempt.outcomes
     }
+    this.#rollBack()
+    if (calls.length === 1) return [{ error: storeErrorOf(attempt.error) }]
+    const half = calls.length >> 1
+    return [...this.run(calls.slice(0, half)), ...this.run(calls.slice(half))]
   }
 
-  #attempt(calls: readonly Call[]): Outcome[] {
-    this.#database.exec('BEGIN')
-    const outcomes = calls.map(call => this.#execute(call))
-    this.#database.exec('COMMIT')
-    this.#core.committed()
-    return outcomes
+  #attempt(calls: readonly Call[]): { readonly outcomes: Outcome[] } | { readonly error: unknown } {
+    try {
+      this.#database.exec('BEGIN')
+      const outcomes = calls.map(call => this.#execute(call))
+      this.#database.exec('COMMIT')
+      return { outcomes }
+    } catch (error) {
+      // `run` decides what becomes of it.
+      return { error }
+    }
   }
 
   #execute({ name, argument }: Call): Outcome {

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, fsyncSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../errors.ts'
@@ -58,9 +58,17 @@ export function openDatabase(options: DatabaseOptions): DatabaseSync {
 function prepareFile(path: string): void {
   statSync(dirname(path))
   const found = statSync(path, { throwIfNoEntry: false })
-  if (found === undefined) closeSync(openSync(path, 'wx', 0o600))
+  if (found === undefined) createFile(path)
   else if (!found.isFile()) throw new StoreError('not-a-store', `${path} is no file; give another path`)
   else if ((found.mode & othersMayRead) !== 0) chmodSync(path, 0o600)
+}
+
+/** A new file, whose name is on disk as well. */
+function createFile(path: string): void {
+  closeSync(openSync(path, 'wx', 0o600))
+  const folder = openSync(dirname(path), 'r')
+  fsyncSync(folder)
+  closeSync(folder)
 }
 
 function pragma(database: DatabaseSync, name: string): number | string | undefined {

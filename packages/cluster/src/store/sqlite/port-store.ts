@@ -18,11 +18,17 @@ import type { CallName, Replies, Reply, Request } from './messages.ts'
  * const { entries } = await store.range({ key: 'a' })
  * entries.length // => 1
  */
-export function openStorePort(port: MessagePort): Store {
+export function openStorePort(port: MessagePort): StorePort {
   return new PortStore(port)
 }
 
-class PortStore implements Store {
+/** A store behind a port. */
+export interface StorePort extends Store {
+  /** Calls without an answer yet, which comes by the event loop: a thread that sleeps by other means must not while there are any. */
+  readonly pending: number
+}
+
+class PortStore implements StorePort {
   readonly #port: MessagePort
   readonly #packer = new ValuePacker()
   readonly #pending = new Map<number, PromiseWithResolvers<unknown>>()
@@ -42,6 +48,10 @@ class PortStore implements Store {
 
   get revision(): number {
     return this.#revision
+  }
+
+  get pending(): number {
+    return this.#pending.size
   }
 
   txn(txn: Txn): Promise<TxnResult> {

@@ -97,10 +97,14 @@ describe('ports', () => {
     using folder = new TemporaryFolder()
     const store = await sqliteStore({ path: folder.at('store.db') })
     const client = openStorePort(store.connect())
-    await putEach(client, ['a', '1'])
+    const writing = putEach(client, ['a', '1'])
+    assert.equal(client.pending, 1)
+    await writing
+    assert.equal(client.pending, 0)
     const watch = client.watch({ prefix: 'b' })
     const ended = refuses('closed', watch.next())
     await store.close()
+    assert.throws(() => store.connect(), { code: 'closed' })
     await ended
     await refuses('closed', client.txn({ success: [put('b')] }))
     await client.close()

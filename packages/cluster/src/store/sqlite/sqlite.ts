@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import type { HistoryOptions, KeyRange, Lease, RangeOptions, RangeResult, Store, Txn, TxnResult, WatchBatch, WatchOptions } from '../store.ts'
+import { StoreError } from '../errors.ts'
 import { thrown } from './messages.ts'
 import type { Control, Opened } from './messages.ts'
 import { openStorePort } from './port-store.ts'
@@ -21,7 +22,7 @@ export interface SqliteStoreOptions {
 
 /** A store in a database file of this machine. */
 export interface SqliteStore extends Store {
-  /** Another way to the same store, for another thread: send it there (it is transferable) and call `openStorePort` on it. */
+  /** Another way to the same store, for another thread: send it there (it is transferable) and call `openStorePort` on it. Throws `closed`. */
   connect(): MessagePort
 }
 
@@ -30,7 +31,7 @@ export interface SqliteStore extends Store {
  * each is answered when it is on disk.
  *
  * Rejects with `locked` (another process has it open), `folder-missing`, `no-permission`, `not-a-store`, `newer-schema`, `corrupt`, `no-space`; each
- * message says what to do.
+ * message says what to do. Should the thread die, everything rejects with `unavailable` from then on: open the store again.
  *
  * @example
  * await using store = await sqliteStore({ path: 'cluster.db' })
@@ -68,6 +69,7 @@ class ThreadStore implements SqliteStore {
   }
 
   connect(): MessagePort {
+    if (this.#closing !== undefined) throw new StoreError('closed')
     const { port1, port2 } = new MessageChannel()
     this.#control({ type: 'connect', port: port1 }, [port1])
     return port2
