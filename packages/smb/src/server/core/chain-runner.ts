@@ -1,8 +1,9 @@
 /** Carries the requests of a frame out, one after the other (MS-SMB2 3.3.5.2.7). */
-import { Command } from '../../messages/constants.ts'
+import { Command, Dialect } from '../../messages/constants.ts'
 import { headerOffset, headerSize } from '../../messages/header.ts'
 import { isNtError, NtStatus } from '../../messages/nt-status.ts'
 import type { Chain } from './chain.ts'
+import { enter, leave } from './channel-sequence.ts'
 import { execute, resolve } from './dispatch.ts'
 import { failureOf } from './errors.ts'
 import type { Outcome } from './handler-api.ts'
@@ -17,6 +18,7 @@ export function runChain(chain: Chain): void {
       wait(request, outcome)
       return
     }
+    leaveChannel(request)
     if (outcome === movedAway) {
       chain.abandon({ keepMessage: true })
       return
@@ -48,6 +50,8 @@ function begin(request: SmbRequest): Outcome | Promise<Outcome> {
     const status = resolve(request, connection.server.table)
     chain.isFirst = false
     if (status !== NtStatus.SUCCESS) return request.fail(status)
+    const verified = enterChannel(request)
+    if (verified !== NtStatus.SUCCESS) return request.fail(verified)
     const { session } = request
     if (session !== undefined) session.lastConnection = connection
     const before = request.command === Command.close ? unfinishedBefore(request) : undefined
@@ -73,6 +77,19 @@ function unfinishedBefore({ session, open }: SmbRequest): Promise<unknown> | und
   return outcomes === undefined ? undefined : Promise.all(outcomes)
 }
 
+/** Only 3.x has a ChannelSequence, and only requests on an open are verified. */
+function enterChannel(request: SmbRequest): number {
+  const { open, connection } = request
+  if (open === undefined || connection.dialect < Dialect.smb300) return NtStatus.SUCCESS
+  const status = enter(open.channel, request)
+  if (status === NtStatus.SUCCESS) request.enteredSequence = request.channelSequence
+  return status
+}
+
+function leaveChannel({ open, enteredSequence }: SmbRequest): void {
+  if (enteredSequence >= 0 && open !== undefined) leave(open.channel, enteredSequence)
+}
+
 function explain(request: SmbRequest, error: unknown): Outcome {
   const failure = failureOf(error)
   if (!failure.expected) {
@@ -87,6 +104,7 @@ function wait(request: SmbRequest, outcome: Promise<Outcome>): void {
   connection.onRunning(request)
   const done = (status: Outcome): void => {
     connection.onAnswered(request)
+    leaveChannel(request)
     if (status === movedAway) {
       chain.abandon({ keepMessage: true })
       return

@@ -14,6 +14,7 @@
  *       return request.reply(4)
  *     }
  */
+import type { OpenChannelState } from './channel-sequence.ts'
 import type { FileSystem, MaybePromise } from '@holdfast/storage'
 
 declare const outcomeBrand: unique symbol
@@ -196,6 +197,8 @@ export interface ServerOpen {
   /** FileId.Volatile; set by `opens.add`. */
   volatileId: bigint
   readonly tree: TreeContext
+  /** Kept by the core. */
+  readonly channel: OpenChannelState
   /**
    * Called by the core when tree, session or connection go away; `opens.remove` was done already. Must not throw; a
    * rejection is logged.

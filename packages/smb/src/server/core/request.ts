@@ -32,6 +32,8 @@ export class SmbRequest implements RequestContext {
   session!: Session
   tree!: Tree
   open: ServerOpen | undefined = undefined
+  /** The ChannelSequence with which it was counted in at its open; -1 where it was not. */
+  enteredSequence = -1
   /** Signs the response. */
   signer: Signer | undefined = undefined
   /** The request's signature was there and right. */
@@ -106,6 +108,7 @@ export class SmbRequest implements RequestContext {
 
   setOpen(open: ServerOpen): void {
     this.open = open
+    open.channel.sequence = this.channelSequence
   }
 
   goAsync(options?: { readonly idle?: boolean }): void {

@@ -24,13 +24,14 @@ const serverModel = 'MacSamba'
 
 export function replyCreated(request: RequestContext, plan: CreatePlan, created: Created): Outcome {
   const { open, info, action } = created
+  const granted = created.granted ?? open.grant
   const contexts = contextsOf(plan, created)
   const createContexts = contexts.length === 0 ? Buffer.alloc(0) : Buffer.alloc(CreateContexts.encodedLength(contexts))
   if (contexts.length > 0) CreateContexts.encode(contexts, createContexts, 0)
   const body = request.reserve(CreateResponse.fixedSize + createContexts.length + 8)
   const end = CreateResponse.encode(
     {
-      oplockLevel: open.grant.oplockLevel,
+      oplockLevel: granted.oplockLevel,
       flags: info.reparseTag !== 0 && action === CreateAction.opened ? CreateResponseFlags.reparsePoint : 0,
       createAction: action,
       creationTime: info.createdAt,
@@ -52,8 +53,9 @@ function contextsOf(plan: CreatePlan, created: Created): CreateContext[] {
   const asked = plan.contexts
   const contexts: CreateContext[] = []
   const add = (name: string, data: Buffer): void => void contexts.push({ name, data })
-  if (created.open.grant.lease !== undefined) add(CreateContextName.requestLease, encodeLease(created.open.grant.lease))
-  if (plan.durable !== undefined && created.open.grant.durable === true) contexts.push(durableResponse(plan.durable, plan.durable.persistent))
+  const { lease, durable } = created.granted ?? created.open.grant
+  if (lease !== undefined) add(CreateContextName.requestLease, encodeLease(lease))
+  if (plan.durable !== undefined && durable === true) contexts.push(durableResponse(plan.durable, plan.durable.persistent))
   if (asked.maximalAccess) {
     add(CreateContextName.queryMaximalAccess, QueryMaximalAccessResponse.toBytes({ queryStatus: NtStatus.SUCCESS, maximalAccess: created.maximal }))
   }

@@ -24,7 +24,8 @@ import type { CreatePlan } from './create-request.ts'
 import { replyCreated } from './create-reply.ts'
 import { createPipe } from './create-pipe.ts'
 import { durableTimeoutMs } from './durable-contexts.ts'
-import { reconnect } from './reconnect.ts'
+import { reconnect, reconnectByReplay } from './reconnect.ts'
+import { answerToReplay, isReplay } from './replays.ts'
 import type { OpenFace } from './reconnect.ts'
 import { FileOpen } from './file-open.ts'
 import { publishCreation, publishModification, splitPath } from './notices.ts'
@@ -45,6 +46,8 @@ export interface Created {
   readonly info: FileInfo
   /** Rights of the user on the file, for the MxAc context. */
   readonly maximal: number
+  /** What the response says was granted, where that is not what the open has. */
+  readonly granted?: Pick<OpenGrant, 'oplockLevel' | 'lease' | 'durable'>
 }
 
 export async function create(request: RequestContext): Promise<Outcome> {
@@ -53,9 +56,24 @@ export async function create(request: RequestContext): Promise<Outcome> {
   const asked = readCreateRequest(request, files)
   if (asked.contexts.reconnect !== undefined) return reconnect(request, files, asked)
   const plan = mayBeShort(asked.path) ? { ...asked, path: await longPath(files, asked.path) } : asked
+  const createGuid = plan.durable?.createGuid
+  if (createGuid === undefined) return replyCreated(request, plan, await carryOut(request, files, plan))
+  const first = files.replays.begin(request, createGuid)
+  if (first !== undefined) return replyCreated(request, plan, answerToReplay(request, plan, first))
+  try {
+    const created = (isReplay(request) ? await reconnectByReplay(request, files, plan) : undefined) ?? (await carryOut(request, files, plan))
+    files.replays.finished(request, createGuid, created)
+    return replyCreated(request, plan, created)
+  } catch (error) {
+    files.replays.failed(request, createGuid)
+    throw error
+  }
+}
+
+async function carryOut(request: RequestContext, files: ShareFiles, plan: CreatePlan): Promise<Created> {
   for (let attempt = 0; attempt < attempts; attempt++) {
     const created = (await openExisting(request, files, plan)) ?? (await createNew(request, files, plan))
-    if (created !== undefined) return replyCreated(request, plan, created)
+    if (created !== undefined) return created
   }
   throw new StatusError(NtStatus.SHARING_VIOLATION, 'the file kept changing')
 }

@@ -1,5 +1,6 @@
 /** An open of a file, folder or named stream (MS-SMB2 3.3.1.10). */
 import type { FileHandle, FileTime } from '@holdfast/storage'
+import { OpenChannelState } from '../core/channel-sequence.ts'
 import type { OpenCloseReason, ServerOpen, TreeContext } from '../core/handler-api.ts'
 import type { DeleteOrder, OpenGrant } from '../opens/index.ts'
 import { DelayedWriteTime, settleAtClose } from './delayed-write-time.ts'
@@ -35,6 +36,7 @@ export class FileOpen implements ServerOpen {
   readonly persistentId: bigint
   volatileId = 0n
   readonly tree: TreeContext
+  readonly channel = new OpenChannelState()
   readonly files: ShareFiles
   handle: FileHandle
   readonly grant: OpenGrant
@@ -55,6 +57,7 @@ export class FileOpen implements ServerOpen {
   /** Where the next query of extended attributes goes on. */
   eaIndex = 0
   #stream: string
+  #onUse: (() => void) | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: FileOpenOptions) {
@@ -70,6 +73,18 @@ export class FileOpen implements ServerOpen {
     this.mode = options.createOptions & modeOptions
     this.delayed = options.files.options.delayedWriteTimes && !options.isFolder ? new DelayedWriteTime(options.files) : undefined
     this.files.byId.set(this.persistentId, this)
+  }
+
+  /** Calls back when a request uses the open for the first time, or when it ends before. */
+  onUse(listener: () => void): void {
+    this.#onUse = listener
+  }
+
+  used(): void {
+    const listener = this.#onUse
+    if (listener === undefined) return
+    this.#onUse = undefined
+    listener()
   }
 
   /** Path in the share as of now: renames through other opens are followed. */
@@ -101,9 +116,18 @@ export class FileOpen implements ServerOpen {
 
   /** Waits for the client to come back, if the open table says that it may (MS-SMB2 3.3.7.1). */
   async #park(): Promise<void> {
+    const isReplayEligible = this.#onUse !== undefined
+    this.used()
     this.search = undefined
     if (this.delayed !== undefined) await settleAtClose(this)
-    if (!(await this.files.opens.park(this.grant))) await this.close()
+    if (!(await this.files.opens.park(this.grant, isReplayEligible))) await this.close()
+  }
+
+  /** Goes on where another object for the same open was. */
+  resume({ position, mode, frozen }: FileOpen): void {
+    this.position = position
+    this.mode = mode
+    this.frozen = frozen
   }
 
   /** The client has come back: its new open goes on with the file. Undefined where that has been closed. */
@@ -127,6 +151,7 @@ export class FileOpen implements ServerOpen {
   }
 
   async #close(): Promise<void> {
+    this.used()
     this.files.byId.delete(this.persistentId)
     this.search = undefined
     const result = this.files.opens.close(this.grant)

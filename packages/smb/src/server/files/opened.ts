@@ -9,7 +9,10 @@ import { FileOpen } from './file-open.ts'
 /** The request's open of a file or folder; a pipe has none of what files have. */
 export function fileOpen(request: RequestContext): FileOpen {
   const { open } = request
-  if (open instanceof FileOpen) return open
+  if (open instanceof FileOpen) {
+    open.used()
+    return open
+  }
   throw new StatusError(open === undefined ? NtStatus.FILE_CLOSED : NtStatus.INVALID_DEVICE_REQUEST)
 }
 

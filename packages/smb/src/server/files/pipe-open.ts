@@ -1,4 +1,5 @@
 /** A named pipe on IPC$ with an RPC service behind it (MS-SMB2 3.3.5.9, MS-RPCE 2.1.1.2). */
+import { OpenChannelState } from '../core/channel-sequence.ts'
 import type { RpcPipe } from '@holdfast/rpc'
 import type { ServerOpen, TreeContext } from '../core/handler-api.ts'
 
@@ -8,6 +9,7 @@ export class PipeOpen implements ServerOpen {
   readonly persistentId = ++lastId
   volatileId = 0n
   readonly tree: TreeContext
+  readonly channel = new OpenChannelState()
   readonly pipe: RpcPipe
   readonly access: number
 

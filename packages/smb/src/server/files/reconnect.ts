@@ -6,7 +6,8 @@ import { access } from '../../messages/fscc-access-mask.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 import { StatusError } from '../core/handler-api.ts'
 import type { Outcome, RequestContext } from '../core/handler-api.ts'
-import type { OpenRecord } from '../opens/index.ts'
+import type { OpenRecord, Reconnected } from '../opens/index.ts'
+import type { Created } from './create.ts'
 import type { CreatePlan } from './create-request.ts'
 import { replyCreated } from './create-reply.ts'
 import { FileOpen } from './file-open.ts'
@@ -19,20 +20,32 @@ export interface OpenFace {
 }
 
 export async function reconnect(request: RequestContext, files: ShareFiles, plan: CreatePlan): Promise<Outcome> {
-  const { version, persistent, openId, createGuid } = plan.contexts.reconnect!
   const result = await files.opens.reconnect({
-    openId,
-    version,
-    persistent,
-    createGuid,
+    ...plan.contexts.reconnect!,
     clientGuid: request.connection.clientGuid,
     leaseKey: plan.contexts.lease?.key,
     owner: request.session.user.sid,
     path: plan.path,
   })
   if (result.status !== 'SUCCESS') throw new StatusError(statusOf(result.status))
-  const { record, ...grant } = result
-  const handle = files.byId.get(openId)?.takeHandle() ?? (await reopen(files, record))
+  return replyCreated(request, plan, await takeUp(request, files, result))
+}
+
+/** The replay of a CREATE whose answer was lost together with its connection; undefined where there is none that waits for its client. */
+export async function reconnectByReplay(request: RequestContext, files: ShareFiles, plan: CreatePlan): Promise<Created | undefined> {
+  const { version, persistent, createGuid } = plan.durable!
+  const { clientGuid } = request.connection
+  const { sid: owner } = request.session.user
+  const ask = { openId: undefined, version, persistent, createGuid, clientGuid, leaseKey: plan.lease?.key, owner, path: plan.path }
+  const result = await files.opens.reconnect(ask)
+  if (result.status === 'OBJECT_NAME_NOT_FOUND') return undefined
+  if (result.status !== 'SUCCESS') throw new StatusError(statusOf(result.status))
+  return takeUp(request, files, result)
+}
+
+async function takeUp(request: RequestContext, files: ShareFiles, { record, ...grant }: Reconnected): Promise<Created> {
+  const kept = files.byId.get(grant.openId)
+  const handle = kept?.takeHandle() ?? (await reopen(files, record))
   if (handle === undefined) {
     // Its file has gone behind our back.
     await files.opens.close(grant)
@@ -47,9 +60,9 @@ export async function reconnect(request: RequestContext, files: ShareFiles, plan
     await open.close()
     throw error
   }
+  if (kept !== undefined) open.resume(kept)
   request.setOpen(open)
-  const info = await handle.info()
-  return replyCreated(request, plan, { open, action: CreateAction.opened, info, maximal: record.access })
+  return { open, action: CreateAction.opened, info: await handle.info(), maximal: record.access }
 }
 
 /** The file of an open that another worker, or another process, has served; undefined where it is not there any more. */

@@ -9,6 +9,7 @@ import type { SessionContext, TreeContext } from '../core/handler-api.ts'
 import { ShortNames } from '../naming/index.ts'
 import type { Opens } from '../opens/index.ts'
 import type { FileOpen } from './file-open.ts'
+import { Replays } from './replays.ts'
 
 export interface ShareFilesOptions {
   readonly fileSystem: FileSystem
@@ -42,6 +43,8 @@ export class ShareFiles {
   readonly wallClock: () => FileTime
   /** This worker's opens of the share, by persistent id. */
   readonly byId = new Map<bigint, FileOpen>()
+  /** CREATE requests that may come again. */
+  readonly replays = new Replays()
   /** 8.3 names that were asked for. */
   readonly shortNames = new ShortNames()
   readonly #descriptors = new DescriptorCache()

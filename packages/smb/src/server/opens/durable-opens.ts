@@ -32,12 +32,15 @@ const keepsItsPlace = ({ durable, caching }: Open): boolean => {
   return caching.phase === 'held' && oplockLevel(caching.state) === oplockLevels.batch
 }
 
+const noGuid = '0'.repeat(32)
+
 /** Reasons not to give an open to who asks for it, in the order of MS-SMB2 3.3.5.9.7 and 3.3.5.9.12. */
 const refusals: readonly (readonly [(open: Open, ask: ReconnectRequest) => boolean, Exclude<OpenStatus, 'SUCCESS'>])[] = [
   [open => open.durable === undefined || open.worker !== noWorker, 'OBJECT_NAME_NOT_FOUND'],
   [({ caching, clientGuid }, ask) => caching?.kind === 'lease' && clientGuid !== ask.clientGuid, 'OBJECT_NAME_NOT_FOUND'],
-  [({ durable }, ask) => durable!.version !== ask.version || durable!.persistent !== ask.persistent, 'OBJECT_NAME_NOT_FOUND'],
-  [({ createGuid }, ask) => ask.version === 2 && createGuid !== ask.createGuid, 'OBJECT_NAME_NOT_FOUND'],
+  // Either version of the context finds an open of either version; one of version 1 has no CreateGuid.
+  [({ durable }, ask) => ask.version === 2 && durable!.persistent !== ask.persistent, 'OBJECT_NAME_NOT_FOUND'],
+  [({ createGuid = noGuid }, ask) => ask.version === 2 && createGuid !== ask.createGuid, 'OBJECT_NAME_NOT_FOUND'],
   [({ caching }, ask) => (caching?.kind === 'lease' ? caching.key : undefined) !== ask.leaseKey, 'OBJECT_NAME_NOT_FOUND'],
   [({ durable }, ask) => durable!.owner !== ask.owner, 'ACCESS_DENIED'],
   [(open, ask) => open.caching?.kind === 'lease' && !open.deleteOnClose && foldPath(open.path) !== foldPath(ask.path), 'INVALID_PARAMETER'],
@@ -59,7 +62,6 @@ export class DurableOpens {
 
   /** Makes a new open durable where that was asked and can be (MS-SMB2 3.3.5.9.6, 3.3.5.9.10). */
   granted(open: Open, request: OpenRequest, grant: OpenGrant): OpenGrant {
-    if (request.createGuid !== undefined) this.#byCreateGuid.set(createKey(request), open)
     if (request.durable === undefined || request.isFolder) return grant
     open.durable = request.durable
     if (keepsItsPlace(open)) return { ...grant, durable: true }
@@ -67,16 +69,17 @@ export class DurableOpens {
     return grant
   }
 
-  /** An open made by the same CREATE, if there is one. */
+  /** The open that the same CREATE has made, if that waits for its client and has not been used. */
   ofCreate(request: CreateIdentity): Open | undefined {
     return request.createGuid === undefined ? undefined : this.#byCreateGuid.get(createKey(request))
   }
 
   /** The connection of an open is gone. False: it does not outlive that, and is to be closed. */
-  park(open: Open, keeper: number): boolean {
+  park(open: Open, keeper: number, isReplayEligible: boolean): boolean {
     if (!keepsItsPlace(open)) return false
     open.worker = noWorker
     open.keeper = keeper
+    if (open.createGuid !== undefined && isReplayEligible) this.#byCreateGuid.set(createKey(open), open)
     const stop = this.#host.scheduler.after(open.durable!.timeoutMs, () => this.#host.give(open))
     this.#timers.set(open, stop)
     return true
@@ -84,7 +87,7 @@ export class DurableOpens {
 
   /** A client comes back. */
   reconnect(worker: number, ask: ReconnectRequest): ReconnectResult {
-    const open = this.#host.open(ask.openId)
+    const open = ask.openId === undefined ? this.ofCreate(ask) : this.#host.open(ask.openId)
     if (open === undefined) return { status: 'OBJECT_NAME_NOT_FOUND' }
     for (const [applies, status] of refusals) if (applies(open, ask)) return { status }
     this.#unpark(open)
@@ -107,7 +110,6 @@ export class DurableOpens {
 
   /** It is closed, whoever did that. */
   closed(open: Open): void {
-    if (this.ofCreate(open) === open) this.#byCreateGuid.delete(createKey(open))
     this.#unpark(open)
     if (open.worker === noWorker && open.keeper !== noWorker) this.#host.letGo(open.keeper, open.id)
   }
@@ -120,6 +122,7 @@ export class DurableOpens {
   #unpark(open: Open): void {
     this.#timers.get(open)?.()
     this.#timers.delete(open)
+    if (this.ofCreate(open) === open) this.#byCreateGuid.delete(createKey(open))
   }
 }
 

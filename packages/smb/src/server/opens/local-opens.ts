@@ -5,6 +5,7 @@ import type { Opens } from './opens.ts'
 import type { OwnerService } from './owner-service.ts'
 import { Pending } from './pending.ts'
 import type {
+  CachingRecord,
   CloseResult,
   MaybePromise,
   LeaseAcknowledgement,
@@ -83,8 +84,8 @@ export class LocalOpens implements Opens {
     return this.#table.close(openId)
   }
 
-  park({ openId }: OpenReference): boolean {
-    return this.#table.park(openId)
+  park({ openId }: OpenReference, isReplayEligible: boolean): boolean {
+    return this.#table.park(openId, isReplayEligible)
   }
 
   reconnect(ask: ReconnectRequest): MaybePromise<ReconnectResult> {
@@ -136,6 +137,10 @@ export class LocalOpens implements Opens {
 
   contend({ openId }: OpenReference): void {
     this.#table.contend(openId)
+  }
+
+  cachingOf({ openId }: OpenReference): CachingRecord | undefined {
+    return this.#table.recordOf(openId)?.caching
   }
 
   pathOf({ openId }: OpenReference): { readonly path: string; readonly stream: string } | undefined {

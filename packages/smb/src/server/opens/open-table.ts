@@ -9,7 +9,7 @@ import { NotifyRegistry, type WatchRecord } from './notify/notify-registry.ts'
 import type { NotifyRequest, NotifyResult } from './notify/types.ts'
 import { createPartitionMemory, PartitionMemory } from './partition-memory.ts'
 import { PartitionState, type TableMessage } from './partition-state.ts'
-import type { Pending } from './pending.ts'
+import { Pending } from './pending.ts'
 import { recordOf, restoreOpen } from './records.ts'
 import { applyRename, attemptRename } from './renames.ts'
 import { createScheduler, type Scheduler } from './scheduler.ts'
@@ -54,6 +54,15 @@ export interface OpenTableOptions {
 
 const closed: StatusResult = { status: 'FILE_CLOSED' }
 
+/** A removal that was ordered, and whose doing it is. */
+interface Deletion {
+  readonly order: DeleteOrder
+  readonly stream: Stream
+  readonly worker: number
+  /** Where nobody served the last open: who waits for the end. */
+  whenGone?: (() => void)[]
+}
+
 /**
  * The open table of one partition, on its owner: pure and synchronous. What must wait comes as `Pending`.
  * `worker` is who serves the session that asks.
@@ -73,7 +82,7 @@ export class OpenTable {
   readonly #durable: DurableOpens
   /** Who should be told of a break and cannot be. */
   readonly #unreachable = new Set<Caching>()
-  readonly #deletions = new Map<number, { readonly order: DeleteOrder; readonly stream: Stream; worker: number }>()
+  readonly #deletions = new Map<number, Deletion>()
   #ticket: number
 
   constructor(options: OpenTableOptions) {
@@ -128,11 +137,23 @@ export class OpenTable {
 
   open(worker: number, request: OpenRequest): OpenResult | Pending<OpenResult> {
     if (this.#durable.ofCreate(request) !== undefined) return { status: 'DUPLICATE_OBJECTID' }
-    return this.#state.waiting.attempt<OpenResult>({
+    const result = this.#state.waiting.attempt<OpenResult>({
       worker,
       attempt: () => this.#attemptOpen(worker, request),
       refused: status => ({ status }),
     })
+    return result instanceof Pending || result.status !== 'DELETE_PENDING' ? result : (this.#whenGone(request) ?? result)
+  }
+
+  /** What an open that gave way was to delete is on its way out: whoever asks for the file waits, and finds it gone. */
+  #whenGone({ volumeId, fileId }: OpenRequest): Pending<OpenResult> | undefined {
+    for (const { order, whenGone } of this.#deletions.values()) {
+      if (whenGone === undefined || order.volumeId !== volumeId || order.fileId !== fileId) continue
+      const pending = new Pending<OpenResult>({ waiting: true, cancel: () => pending.settle({ status: 'CANCELLED' }) })
+      whenGone.push(() => pending.settle({ status: 'OBJECT_NAME_NOT_FOUND' }))
+      return pending
+    }
+    return undefined
   }
 
   #attemptOpen(worker: number, request: OpenRequest): Attempt<OpenResult> {
@@ -157,9 +178,9 @@ export class OpenTable {
   }
 
   /** The connection of an open is gone. False: it does not outlive that, and is to be closed (MS-SMB2 3.3.7.1). */
-  park(openId: bigint): boolean {
+  park(openId: bigint, isReplayEligible: boolean): boolean {
     const open = this.#state.opens.get(openId)
-    if (open === undefined || !this.#durable.park(open, open.worker)) return false
+    if (open === undefined || !this.#durable.park(open, open.worker, isReplayEligible)) return false
     this.#state.waiting.refuse(waiter => waiter.open === open, 'CANCELLED')
     return true
   }
@@ -172,7 +193,9 @@ export class OpenTable {
   /** Closes what nobody serves. */
   #closeUnserved(open: Open): void {
     const order = this.#close(open)
-    if (order !== undefined) this.#orphaned?.(order)
+    if (order === undefined) return
+    this.#deletions.get(order.ticket)!.whenGone = []
+    this.#orphaned?.(order)
   }
 
   /** Slot of an open's stream in the shared memory, and the generation in which that counts. */
@@ -213,6 +236,7 @@ export class OpenTable {
     const deletion = this.#deletions.get(ticket)
     if (deletion === undefined) return
     this.#deletions.delete(ticket)
+    if (deletion.whenGone !== undefined) for (const tell of deletion.whenGone) this.#scheduler.defer(tell)
     const { stream } = deletion
     const { file } = stream
     if (stream.deleting === deletion.order) stream.deleting = undefined
@@ -314,7 +338,7 @@ export class OpenTable {
   reclaim(worker: number, reclaimed: { readonly opens: readonly OpenRecord[]; readonly watches: readonly WatchRecord[] }): void {
     for (const record of reclaimed.opens) {
       const open = restoreOpen(this.#state, record, worker)
-      if (record.parked === true) this.#durable.park(open, worker)
+      if (record.parked === true) this.#durable.park(open, worker, true)
     }
     for (const watch of reclaimed.watches) this.notify.reclaim(watch)
   }
@@ -325,7 +349,7 @@ export class OpenTable {
     this.#durable.forgetKeeper(worker)
     for (const deletion of this.#deletions.values()) if (deletion.worker === worker) this.#orphaned?.(deletion.order)
     for (const open of Array.from(this.#state.opens.values())) {
-      if (open.worker === worker && !this.#durable.park(open, noWorker)) this.#closeUnserved(open)
+      if (open.worker === worker && !this.#durable.park(open, noWorker, true)) this.#closeUnserved(open)
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { Notifications } from './notify/types.ts'
 import type { Pending } from './pending.ts'
 import type {
+  CachingRecord,
   CloseResult,
   ContendKind,
   LeaseAcknowledgement,
@@ -28,7 +29,7 @@ export interface Opens {
   /** Releases locks and caching, wakes who waits. `deleteNow` when this was the last open of something marked for deletion. */
   close(open: OpenReference): MaybePromise<CloseResult>
   /** The connection of an open is gone: true where it waits for its client now (MS-SMB2 3.3.7.1); else it is to be closed. */
-  park(open: OpenReference): MaybePromise<boolean>
+  park(open: OpenReference, isReplayEligible: boolean): MaybePromise<boolean>
   /** A client comes back to an open that waits for it, wherever it was served before (MS-SMB2 3.3.5.9.7, 3.3.5.9.12). */
   reconnect(ask: ReconnectRequest): MaybePromise<ReconnectResult>
   /** What `deleteNow` ordered is done (or failed). */
@@ -51,6 +52,8 @@ export interface Opens {
   ioConflict(open: OpenReference, offset: number, lengthBytes: number, isWrite: boolean): MaybePromise<boolean>
   /** Takes read caching away from the others before (or while) this open changes the file. One atomic load when there is none. */
   contend(open: OpenReference, kind: ContendKind): void
+  /** What the open's client may cache, as far as this worker knows; undefined where it may nothing. */
+  cachingOf(open: OpenReference): CachingRecord | undefined
   /** Current path and stream name of one's own open, undefined when it is closed. */
   pathOf(open: OpenReference): { readonly path: string; readonly stream: string } | undefined
   readonly notify: Notifications

@@ -64,7 +64,7 @@ export interface ReclaimAnswer {
 export interface OwnerMethods {
   open(argument: { readonly token: number; readonly request: OpenRequest }): RemoteGrant
   close(argument: { readonly openId: bigint }): CloseResult
-  park(argument: { readonly openId: bigint }): boolean
+  park(argument: { readonly openId: bigint; readonly isReplayEligible: boolean }): boolean
   reconnect(argument: ReconnectRequest): RemoteReconnect
   acknowledgeOplockBreak(argument: { readonly openId: bigint; readonly level: number }): OplockAcknowledgement
   acknowledgeLeaseBreak(argument: { readonly clientGuid: string; readonly leaseKey: string; readonly state: number }): LeaseAcknowledgement
@@ -168,8 +168,12 @@ export class OwnerService {
           return answer instanceof Promise ? answer.then(result => this.#grant(result)) : this.#grant(answer)
         }),
       close: ({ openId }) => table.close(openId),
-      park: ({ openId }) => table.park(openId),
-      reconnect: (ask, from) => this.#whenRecovered(() => ({ result: table.reconnect(from, ask), ...table.slotOf(ask.openId) })),
+      park: ({ openId, isReplayEligible }) => table.park(openId, isReplayEligible),
+      reconnect: (ask, from) =>
+        this.#whenRecovered(() => {
+          const result = table.reconnect(from, ask)
+          return { result, ...(result.status === 'SUCCESS' ? table.slotOf(result.openId) : undefined) }
+        }),
       acknowledgeOplockBreak: ({ openId, level }) => table.acknowledgeOplockBreak(openId, level),
       acknowledgeLeaseBreak: ack => table.acknowledgeLeaseBreak(ack),
       setDeletePending: ({ token, openId, on }, from) => this.#whenRecovered(() => this.#await(from, token, table.setDeletePending(openId, on))),

@@ -10,6 +10,7 @@ import { Pending } from './pending.ts'
 import type { Scheduler } from './scheduler.ts'
 import {
   leaseStates,
+  type CachingRecord,
   type CloseResult,
   type LeaseAcknowledgement,
   type LockElement,
@@ -196,8 +197,8 @@ export class RemoteOpens implements Opens {
     return result
   }
 
-  async park({ openId }: OpenReference): Promise<boolean> {
-    const parked = await this.#ask('park', { openId })
+  async park({ openId }: OpenReference, isReplayEligible: boolean): Promise<boolean> {
+    const parked = await this.#ask('park', { openId, isReplayEligible })
     const open = this.#opens.get(openId)
     if (parked && open !== undefined) open.parked = true
     return parked
@@ -270,6 +271,10 @@ export class RemoteOpens implements Opens {
   #trusts(open: MirroredOpen, none: (memory: PartitionMemory) => boolean): boolean {
     const memory = this.#memory
     return memory !== undefined && open.slot !== noSlot && this.#attached === undefined && none(memory) && memory.generation === open.generation
+  }
+
+  cachingOf({ openId }: OpenReference): CachingRecord | undefined {
+    return this.#opens.get(openId)?.caching
   }
 
   pathOf({ openId }: OpenReference): { readonly path: string; readonly stream: string } | undefined {

@@ -73,7 +73,8 @@ export interface DurableRequest {
 
 /** A client comes back to an open (MS-SMB2 3.3.5.9.7, 3.3.5.9.12). */
 export interface ReconnectRequest {
-  readonly openId: bigint
+  /** Undefined: the open of the CREATE with this CreateGuid, which is replayed (MS-SMB2 3.3.5.9.10). */
+  readonly openId: bigint | undefined
   /** Of the create context. */
   readonly version: 1 | 2
   readonly persistent: boolean

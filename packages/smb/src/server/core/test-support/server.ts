@@ -1,4 +1,5 @@
 /** A server with a file room of two dozen lines. */
+import { OpenChannelState } from '../channel-sequence.ts'
 import type { FileSystem } from '@holdfast/storage'
 import { headerSize } from '../../../messages/header.ts'
 import { NtStatus } from '../../../messages/nt-status.ts'
@@ -11,6 +12,7 @@ import type { SmbServer } from '../server.ts'
 import { FakeNode } from './fakes.ts'
 
 export class TestOpen implements ServerOpen {
+  readonly channel = new OpenChannelState()
   static nextId = 1n
   readonly persistentId = TestOpen.nextId++
   volatileId = 0n
