@@ -110,6 +110,23 @@ describe('ports', () => {
     await client.close()
   })
 
+  test('when the thread of a store dies, all its clients hear of it, and the store can be opened again', async () => {
+    using folder = new TemporaryFolder()
+    const path = folder.at('store.db')
+    const store = await sqliteStore({ path })
+    await putEach(store, ['a', '1'])
+    const watch = store.watch({ prefix: 'b' })
+    const unwatched = refuses('unavailable', watch.next())
+    const rogue = store.connect()
+    rogue.postMessage(null)
+    await unwatched
+    await refuses('unavailable', store.txn({ success: [put('b')] }))
+    await store.close()
+    rogue.close()
+    await using again = await sqliteStore({ path })
+    assert.deepEqual(await contentOf(again), ['a=1'])
+  })
+
   test('when the thread dies, what it had not answered is unknown, and nothing goes on', async () => {
     const { port1, port2 } = new MessageChannel()
     const client = openStorePort(port1)
