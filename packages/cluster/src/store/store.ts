@@ -133,7 +133,7 @@ export interface Store extends AsyncDisposable {
    * iterated; ends when its iteration is left. Throws `compacted` when it wants history that is gone (or falls so far behind): range
    * anew, then watch from the range's revision + 1. Throws `unavailable`, `closed`, `invalid-key`, and the signal's reason.
    */
-  watch(range: KeyRange, options?: WatchOptions): AsyncIterableIterator<WatchBatch>
+  watch(range: KeyRange, options?: WatchOptions): AsyncIterableIterator<WatchBatch, undefined>
 
   /** Makes a lease that lives `ttlMs` milliseconds, and as long again from every `keepAlive`. */
   grantLease(ttlMs: number): Promise<Lease>

@@ -3,10 +3,10 @@ import type { WatchBatch } from './store.ts'
 import { watchWindow } from './watchers.ts'
 import type { WatchSink } from './watchers.ts'
 
-type Next = PromiseWithResolvers<IteratorResult<WatchBatch>>
+type Next = PromiseWithResolvers<IteratorResult<WatchBatch, undefined>>
 
 /** The side of a watch that iterates: batches wait here for whoever takes them. */
-export class WatchQueue implements AsyncIterableIterator<WatchBatch>, WatchSink {
+export class WatchQueue implements AsyncIterableIterator<WatchBatch, undefined>, WatchSink {
   readonly #onTaken: (batches: number) => void
   readonly #onEnd: () => void
   readonly #signal: AbortSignal | undefined
@@ -44,7 +44,7 @@ export class WatchQueue implements AsyncIterableIterator<WatchBatch>, WatchSink 
     this.#finish({ error })
   }
 
-  async next(): Promise<IteratorResult<WatchBatch>> {
+  async next(): Promise<IteratorResult<WatchBatch, undefined>> {
     const batch = this.#batches.shift()
     if (batch !== undefined) {
       this.#countTaken()
@@ -61,7 +61,7 @@ export class WatchQueue implements AsyncIterableIterator<WatchBatch>, WatchSink 
     return next.promise
   }
 
-  async return(): Promise<IteratorResult<WatchBatch>> {
+  async return(): Promise<IteratorResult<WatchBatch, undefined>> {
     this.#batches.length = 0
     this.#finish({})
     this.#end = {}

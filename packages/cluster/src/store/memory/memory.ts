@@ -56,7 +56,7 @@ class MemoryStore implements Store {
     return this.#call('range', { range, ...options })
   }
 
-  watch(range: KeyRange, { fromRevision, signal }: WatchOptions = {}): AsyncIterableIterator<WatchBatch> {
+  watch(range: KeyRange, { fromRevision, signal }: WatchOptions = {}): AsyncIterableIterator<WatchBatch, undefined> {
     if (this.#closed) throw new StoreError('closed')
     boundsOf(range)
     const { watchers } = this.#core

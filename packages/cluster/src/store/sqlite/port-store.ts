@@ -62,7 +62,7 @@ class PortStore implements StorePort {
     return this.#call('range', { range, ...options })
   }
 
-  watch(range: KeyRange, { fromRevision, signal }: WatchOptions = {}): AsyncIterableIterator<WatchBatch> {
+  watch(range: KeyRange, { fromRevision, signal }: WatchOptions = {}): AsyncIterableIterator<WatchBatch, undefined> {
     if (this.#ended !== undefined) throw this.#ended
     boundsOf(range)
     const id = ++this.#ids

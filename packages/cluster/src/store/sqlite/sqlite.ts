@@ -83,7 +83,7 @@ class ThreadStore implements SqliteStore {
     return this.#client.range(range, options)
   }
 
-  watch(range: KeyRange, options?: WatchOptions): AsyncIterableIterator<WatchBatch> {
+  watch(range: KeyRange, options?: WatchOptions): AsyncIterableIterator<WatchBatch, undefined> {
     return this.#client.watch(range, options)
   }
 
