@@ -188,6 +188,15 @@ test('a read gets all pages as of one revision', async () => {
   assert.equal(textOf(entries.at(-1)?.value), '9')
 })
 
+test('a read whose revision is compacted between two pages begins anew', async () => {
+  const { partition, store } = await claimed()
+  for (let i = 0; i < 11; i++) await partition.batch(Array.from({ length: 100 }, (_, j) => put(`h/7/${i}/${j}`)))
+  const reading = partition.read('h/7/')
+  const { revision } = await store.txn({ success: [{ type: 'put', key: 'other', value: Buffer.from('x') }] })
+  await store.compact(revision)
+  assert.equal((await reading).length, 1100)
+})
+
 test('closing writes what was asked for before it', async () => {
   const { faulty, partition, store } = await claimed()
   const release = faulty.hold()

@@ -21,6 +21,7 @@ export interface ClaimOptions {
 }
 
 const pageEntries = 1000
+const maxAttempts = 5
 
 /**
  * Becomes the owner of a partition, in the epoch after the last one. From then on the owner before can change nothing any more.
@@ -119,6 +120,23 @@ export class PartitionStore implements OwnershipRecord {
   /** All entries with a prefix, as of one revision, with all that was answered before. Rejects as `Store.range` does. */
   async read(prefix: string): Promise<Entry[]> {
     if (this.#isUncertain) await this.#fence()
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#readPages(prefix)
+      } catch (error) {
+        // Others write so much that the first page's revision is compacted before the last page was read.
+        if (!(error instanceof StoreError) || error.code !== 'compacted' || attempt === maxAttempts) throw error
+      }
+    }
+  }
+
+  /** Writes what has been asked for, and nothing that is asked for later (`closed`). The record stays. */
+  async close(): Promise<void> {
+    this.#ended ??= new StoreError('closed', `partition ${this.partition} is closed`)
+    await this.#writing
+  }
+
+  async #readPages(prefix: string): Promise<Entry[]> {
     const to = prefixEnd(prefix)
     const entries: Entry[] = []
     let revision: number | undefined
@@ -129,12 +147,6 @@ export class PartitionStore implements OwnershipRecord {
       if (!page.more) return entries
       from = `${page.entries.at(-1)?.key}\0`
     }
-  }
-
-  /** Writes what has been asked for, and nothing that is asked for later (`closed`). The record stays. */
-  async close(): Promise<void> {
-    this.#ended ??= new StoreError('closed', `partition ${this.partition} is closed`)
-    await this.#writing
   }
 
   #newGroup(): Group {

@@ -103,12 +103,14 @@ export interface Lease {
   readonly ttlMs: number
 }
 
-/** How much history a store keeps for watches and reads of the past. */
+/** How much history a store keeps for watches and reads of the past: what exceeds one of these is compacted, now and then, by what is written. */
 export interface HistoryOptions {
-  /** At least so many of the last revisions, and not many more (default 10,000). */
+  /** So many revisions (default 10,000). */
   readonly revisions?: number | undefined
-  /** Nothing older than so many minutes, looked at when something is written (default 60). */
+  /** So many minutes (default 60). */
   readonly minutes?: number | undefined
+  /** So many bytes of keys and values, new and previous ones (default 64 MiB). */
+  readonly bytes?: number | undefined
 }
 
 /**

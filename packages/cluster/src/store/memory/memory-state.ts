@@ -1,5 +1,5 @@
 import type { Clock } from '../../time.ts'
-import { retentionOf } from '../retention.ts'
+import { bytesOf, excess, retentionOf } from '../retention.ts'
 import type { Retention } from '../retention.ts'
 import type { Bounds } from '../keys.ts'
 import type { StoreState } from '../state.ts'
@@ -13,7 +13,8 @@ export class MemoryState implements StoreState {
   readonly #retention: Retention
   readonly #leases = new Map<number, { readonly ttlMs: number; readonly keys: Set<string> }>()
   /** Revision `compactRevision + 1` and later, one batch each. */
-  #history: (WatchBatch & { readonly timeMs: number })[] = []
+  #history: (WatchBatch & { readonly timeMs: number; readonly bytes: number })[] = []
+  #historyBytes = 0
   #revision = 0
   #compactRevision = 0
   #lastLease = 0
@@ -56,7 +57,9 @@ export class MemoryState implements StoreState {
 
   record(batch: WatchBatch): void {
     this.#revision = batch.revision
-    this.#history.push({ ...batch, timeMs: this.#clock() })
+    const bytes = bytesOf(batch.events)
+    this.#historyBytes += bytes
+    this.#history.push({ ...batch, timeMs: this.#clock(), bytes })
   }
 
   history(from: number, limit: number): WatchBatch[] {
@@ -65,7 +68,7 @@ export class MemoryState implements StoreState {
   }
 
   compact(revision: number): void {
-    this.#history = this.#history.slice(revision - this.#compactRevision)
+    for (const { bytes } of this.#history.splice(0, revision - this.#compactRevision)) this.#historyBytes -= bytes
     this.#compactRevision = revision
   }
 
@@ -73,7 +76,8 @@ export class MemoryState implements StoreState {
     const oldest = this.#clock() - this.#retention.ageMs
     const aged = this.#history.findIndex(({ timeMs }) => timeMs >= oldest)
     const byAge = aged === -1 ? this.#revision : this.#compactRevision + aged
-    const revision = Math.max(byAge, this.#revision - this.#retention.revisions)
+    const bySize = excess(this.#history, this.#historyBytes, this.#retention.bytes)
+    const revision = Math.max(byAge, bySize, this.#revision - this.#retention.revisions)
     if (revision > this.#compactRevision) this.compact(revision)
   }
 

@@ -33,3 +33,10 @@ test('history beyond what is kept is compacted', async () => {
   for (let i = 0; i < 64; i++) await putEach(store, ['a', String(i)])
   await refuses('compacted', store.range({ prefix: '' }, { revision: 190 }))
 })
+
+test('history larger than what is kept is compacted', async () => {
+  await using store = memoryStore({ history: { bytes: 100_000 } })
+  for (let i = 0; i < 130; i++) await putEach(store, ['a', 'x'.repeat(5000)])
+  await refuses('compacted', store.range({ prefix: '' }, { revision: 100 }))
+  assert.equal((await contentOf(store, '', 125)).length, 1)
+})

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Bounds } from '../keys.ts'
-import { retentionOf } from '../retention.ts'
+import { excess, retentionOf } from '../retention.ts'
 import type { Retention } from '../retention.ts'
 import type { StoreState } from '../state.ts'
 import type { Entry, HistoryOptions, WatchBatch } from '../store.ts'
@@ -21,6 +21,8 @@ const statements = {
   history: 'SELECT revision, events FROM history WHERE revision >= ? ORDER BY revision LIMIT ?',
   newest: 'SELECT max(revision) AS revision FROM history',
   firstSince: 'SELECT revision FROM history WHERE time_ms >= ? ORDER BY revision LIMIT 1',
+  sizes: 'SELECT revision, length(events) AS bytes FROM history ORDER BY revision',
+  bytesUpTo: 'SELECT total(length(events)) AS bytes FROM history WHERE revision <= ?',
   forget: 'DELETE FROM history WHERE revision <= ?',
   compacted: 'SELECT revision FROM compaction',
   setCompacted: 'UPDATE compaction SET revision = ?',
@@ -40,6 +42,7 @@ export class SqliteState implements StoreState {
   readonly #retention: Retention
   #revision = 0
   #compactRevision = 0
+  #historyBytes = 0
 
   constructor(database: DatabaseSync, { wallClock, history }: { wallClock: () => number; history: HistoryOptions | undefined }) {
     const prepared = Object.entries(statements).map(([name, sql]) => [name, database.prepare(sql)])
@@ -61,6 +64,7 @@ export class SqliteState implements StoreState {
   reload(): void {
     this.#compactRevision = Number(this.#run.compacted.get()?.['revision'])
     this.#revision = Math.max(this.#compactRevision, Number(this.#run.newest.get()?.['revision'] ?? 0))
+    this.#historyBytes = this.#bytesUpTo(this.#revision)
   }
 
   get(key: string): Entry | undefined {
@@ -85,7 +89,9 @@ export class SqliteState implements StoreState {
   }
 
   record({ revision, events }: WatchBatch): void {
-    this.#run.record.run(revision, this.#wallClock(), encodeEvents(events))
+    const row = encodeEvents(events)
+    this.#run.record.run(revision, this.#wallClock(), row)
+    this.#historyBytes += row.byteLength
     this.#revision = revision
   }
 
@@ -95,6 +101,7 @@ export class SqliteState implements StoreState {
   }
 
   compact(revision: number): void {
+    this.#historyBytes -= this.#bytesUpTo(revision)
     this.#run.forget.run(revision)
     this.#run.setCompacted.run(revision)
     this.#compactRevision = revision
@@ -103,7 +110,9 @@ export class SqliteState implements StoreState {
   trim(): void {
     const fresh = this.#run.firstSince.get(this.#wallClock() - this.#retention.ageMs)?.['revision']
     const byAge = fresh === undefined ? this.#revision : Number(fresh) - 1
-    const revision = Math.max(byAge, this.#revision - this.#retention.revisions)
+    const sizes = this.#run.sizes.iterate() as Iterable<{ revision: number; bytes: number }> // its columns
+    const bySize = excess(sizes, this.#historyBytes, this.#retention.bytes)
+    const revision = Math.max(byAge, bySize, this.#revision - this.#retention.revisions)
     if (revision > this.#compactRevision) this.compact(revision)
   }
 
@@ -121,5 +130,9 @@ export class SqliteState implements StoreState {
 
   leases(): { readonly id: number; readonly ttlMs: number }[] {
     return this.#run.leases.all() as unknown as { readonly id: number; readonly ttlMs: number }[]
+  }
+
+  #bytesUpTo(revision: number): number {
+    return Number(this.#run.bytesUpTo.get(revision)?.['bytes'])
   }
 }

@@ -228,3 +228,11 @@ describe('opening', () => {
     await (await sqliteStore({ path })).close()
   })
 })
+
+test('history larger than what is kept is compacted', async () => {
+  using folder = new TemporaryFolder()
+  await using store = await sqliteStore({ path: folder.at('store.db'), synchronous: 'NORMAL', history: { bytes: 100_000 } })
+  for (let i = 0; i < 130; i++) await putEach(store, ['a', 'x'.repeat(5000)])
+  await refuses('compacted', store.range({ prefix: '' }, { revision: 100 }))
+  assert.equal((await contentOf(store, '', 125)).length, 1)
+})
