@@ -6,7 +6,7 @@ import type { FileSystem } from '@holdfast/storage'
 import { wellKnownSids } from '../messages/sid.ts'
 import { createSmbProtocol } from './core/index.ts'
 import type { ShareConfig, SmbServerConfig, SmbServerDependencies } from './core/index.ts'
-import { breakEvents, fileCommands, PipeServices, removeByPath, ShareFiles } from './files/index.ts'
+import { breakEvents, fileCommands, PipeServices, publishRemoval, removeByPath, ShareFiles } from './files/index.ts'
 import { createOpenTableClient } from './opens/index.ts'
 
 /** A disk share on this worker. */
@@ -93,6 +93,7 @@ function createShareFiles(node: WorkerNode, share: ServedShare, options: SmbServ
       ...events,
       onOrphanedDelete: order => {
         removeByPath(files, order)
+          .then(() => publishRemoval(files, order))
           .catch((error: unknown) => options.dependencies.log?.warn({ error, path: order.path }, 'a file marked for deletion could not be removed'))
           .finally(() => opens.deleteFinished(order.ticket))
       },

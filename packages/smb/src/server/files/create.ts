@@ -2,7 +2,7 @@
 import { FsError } from '@holdfast/storage'
 import type { FileHandle, FileInfo } from '@holdfast/storage'
 import { access, mapGenericAccess } from '../../messages/fscc-access-mask.ts'
-import { CreateAction, CreateDisposition, CreateOptions, FileAttribute } from '../../messages/constants.ts'
+import { Capability, CreateAction, CreateDisposition, CreateOptions, FileAttribute } from '../../messages/constants.ts'
 import { SymlinkError } from '../../messages/error.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 import {
@@ -53,6 +53,7 @@ export interface Created {
 export async function create(request: RequestContext): Promise<Outcome> {
   if (request.tree.share.type === 'pipe') return createPipe(request)
   const files = filesOf(request.tree)
+  if (files.renames.any) await files.renames.settled()
   const asked = readCreateRequest(request, files)
   if (asked.contexts.reconnect !== undefined) return reconnect(request, files, asked)
   const plan = mayBeShort(asked.path) ? { ...asked, path: await longPath(files, asked.path) } : asked
@@ -281,7 +282,7 @@ async function arbitrate(request: RequestContext, files: ShareFiles, plan: Creat
     ...(what.info.links > 1 && !what.info.isFolder ? { hasLinks: true } : {}),
     deleteOnClose: (plan.options & CreateOptions.deleteOnClose) !== 0,
     oplockLevel: plan.oplockLevel,
-    ...(plan.lease === undefined ? {} : { lease: plan.lease }),
+    ...(plan.lease === undefined || (what.info.isFolder && !leasesFolders(request)) ? {} : { lease: plan.lease }),
     clientGuid: request.connection.clientGuid,
     ...durabilityOf(request, plan),
   })
@@ -301,6 +302,9 @@ function durabilityOf({ session }: RequestContext, { durable, options }: CreateP
     durable: { version, persistent, timeoutMs: durableTimeoutMs(durable), owner: session.user.sid, face },
   }
 }
+
+/** Who does not announce directory leasing is given no lease on a folder (3.3.5.4, 3.3.5.9.11). */
+const leasesFolders = ({ connection }: RequestContext): boolean => (connection.clientCapabilities & Capability.directoryLeasing) !== 0
 
 function addOpen(
   request: RequestContext,
@@ -361,7 +365,7 @@ async function createNew(request: RequestContext, files: ShareFiles, plan: Creat
     if (arbitrated === undefined) return undefined
     const open = addOpen(request, files, plan, { handle, grant: arbitrated.grant, isFolder, access: mask })
     kept = true
-    publishCreation(files, { ...at, isFolder })
+    publishCreation(files, { ...at, isFolder, parentKey: open.parentLeaseKey })
     // The creator's own rights come from the new descriptor; the parent's matter only where DELETE would be missing.
     const maximal = plan.contexts.maximalAccess ? await maximalOfNew(files, handle, plan, parentEffective) : mask
     return { open, action: CreateAction.created, info, maximal }
@@ -395,7 +399,7 @@ async function ensureBase(files: ShareFiles, plan: CreatePlan, parent: ReturnTyp
   if ((await files.fileSystem.stat(plan.path)) !== undefined) return true
   const base = await createObject(files, { ...plan, stream: '', allocationBytes: 0 }, parent, false)
   if (base === undefined) return false
-  publishCreation(files, { path: plan.path, stream: '', isFolder: false })
+  publishCreation(files, { path: plan.path, stream: '', isFolder: false, parentKey: plan.lease?.parentKey })
   await base.close()
   return true
 }

@@ -4,7 +4,7 @@ import { OpenChannelState } from '../core/channel-sequence.ts'
 import type { OpenCloseReason, ServerOpen, TreeContext } from '../core/handler-api.ts'
 import type { DeleteOrder, OpenGrant } from '../opens/index.ts'
 import { DelayedWriteTime, settleAtClose } from './delayed-write-time.ts'
-import { publishRemoval } from './notices.ts'
+import { publishRemoval, publishWritten } from './notices.ts'
 import type { FolderSearch } from './search.ts'
 import type { ShareFiles } from './share-files.ts'
 
@@ -54,6 +54,8 @@ export class FileOpen implements ServerOpen {
   readonly delayed: DelayedWriteTime | undefined
   /** Set by the first resume key request (2.2.32.3). */
   hasResumeKey = false
+  /** Content was written through it. */
+  hasWritten = false
   /** Where the next query of extended attributes goes on. */
   eaIndex = 0
   #stream: string
@@ -96,6 +98,11 @@ export class FileOpen implements ServerOpen {
   get stream(): string {
     if (this.#stream !== '') this.#stream = this.files.opens.pathOf(this.grant)?.stream ?? this.#stream
     return this.#stream
+  }
+
+  /** Key of the lease on the parent folder that changes through this open do not break (MS-SMB2 2.2.13.2.10). */
+  get parentLeaseKey(): string | undefined {
+    return this.grant.lease?.parentKey
   }
 
   /** Throws StatusError ACCESS_DENIED by way of the caller when none of `mask` was granted. */
@@ -154,6 +161,7 @@ export class FileOpen implements ServerOpen {
     this.used()
     this.files.byId.delete(this.persistentId)
     this.search = undefined
+    publishWritten(this)
     const result = this.files.opens.close(this.grant)
     const { deleteNow } = result instanceof Promise ? await result : result
     if (deleteNow === undefined) {
@@ -169,11 +177,11 @@ export class FileOpen implements ServerOpen {
       // This open may be of a stream while the whole file goes.
       if (order.stream === this.stream) await this.handle.remove()
       else await removeByPath(this.files, order)
-      publishRemoval(this.files, order)
     } finally {
       this.files.opens.deleteFinished(order.ticket)
       await this.handle.close()
     }
+    publishRemoval(this.files, order)
   }
 }
 

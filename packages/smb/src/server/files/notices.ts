@@ -11,27 +11,51 @@ export function splitPath(path: string): { readonly folder: string; readonly nam
 
 const nameFilter = (isFolder: boolean): number => (isFolder ? notifyFilters.dirName : notifyFilters.fileName)
 
-export function publishCreation(files: ShareFiles, what: { path: string; stream: string; isFolder: boolean }): void {
-  const { notify } = files.opens
-  const { folder, name } = splitPath(what.path)
-  if (what.stream === '') notify.publish({ folder, name, action: notifyActions.added, filter: nameFilter(what.isFolder) })
-  else notify.publish({ folder, name: `${name}:${what.stream}`, action: notifyActions.addedStream, filter: notifyFilters.streamName })
+type Named = Pick<DeleteOrder, 'path' | 'stream' | 'isFolder'> & { readonly parentKey?: string | undefined }
+
+export function publishCreation(files: ShareFiles, what: Named): void {
+  publishName(files, what, { ofFile: notifyActions.added, ofStream: notifyActions.addedStream })
 }
 
-export function publishRemoval(files: ShareFiles, order: Pick<DeleteOrder, 'path' | 'stream' | 'isFolder'>): void {
-  const { notify } = files.opens
-  const { folder, name } = splitPath(order.path)
-  if (order.stream === '') notify.publish({ folder, name, action: notifyActions.removed, filter: nameFilter(order.isFolder) })
-  else notify.publish({ folder, name: `${name}:${order.stream}`, action: notifyActions.removedStream, filter: notifyFilters.streamName })
+export function publishRemoval(files: ShareFiles, order: Named): void {
+  publishName(files, order, { ofFile: notifyActions.removed, ofStream: notifyActions.removedStream })
 }
 
-/** The open's file was changed; `filter` says in what (`notifyFilters`). */
+function publishName(files: ShareFiles, { path, stream, isFolder, parentKey }: Named, action: { ofFile: number; ofStream: number }): void {
+  const { notify } = files.opens
+  if (!notify.listened) return
+  const { folder, name } = splitPath(path)
+  const shown = { folder, listing: true, parentKey }
+  if (stream === '') notify.publish({ ...shown, name, action: action.ofFile, filter: nameFilter(isFolder) })
+  else notify.publish({ ...shown, name: `${name}:${stream}`, action: action.ofStream, filter: notifyFilters.streamName })
+}
+
+/** The open's file was changed; `filter` says in what (`notifyFilters`). A folder's listing shows all of it but the security descriptor. */
 export function publishModification(open: FileOpen, filter: number): void {
+  publishChange(open, filter, filter !== notifyFilters.security)
+}
+
+/**
+ * Content was written. In the folder's listing that is certain to show when the open is closed only, and that is when leases on the folder
+ * break: a break for each write would make the lease worthless. Windows and Samba do the same.
+ */
+export function publishWrite(open: FileOpen, filter: number): void {
+  open.hasWritten = true
+  publishChange(open, filter, false)
+}
+
+/** The open is about to be closed. */
+export function publishWritten(open: FileOpen): void {
+  if (open.hasWritten) publishChange(open, 0, true)
+}
+
+function publishChange(open: FileOpen, filter: number, listing: boolean): void {
   const { notify } = open.files.opens
-  if (!notify.watched) return
+  if (listing ? !notify.listened : !notify.watched) return
   const { folder, name } = splitPath(open.path)
-  if (open.stream === '') notify.publish({ folder, name, action: notifyActions.modified, filter })
-  else notify.publish({ folder, name: `${name}:${open.stream}`, action: notifyActions.modifiedStream, filter: streamFilter(filter) })
+  const shown = { folder, listing, parentKey: open.parentLeaseKey }
+  if (open.stream === '') notify.publish({ ...shown, name, action: notifyActions.modified, filter })
+  else notify.publish({ ...shown, name: `${name}:${open.stream}`, action: notifyActions.modifiedStream, filter: streamFilter(filter) })
 }
 
 function streamFilter(filter: number): number {

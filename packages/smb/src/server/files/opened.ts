@@ -36,14 +36,15 @@ export function must(result: { readonly status: OpenStatus }): void {
   if (result.status !== 'SUCCESS') throw new StatusError(statusOf(result.status))
 }
 
-/** Waits for the open table: the client hears PENDING when it takes its time, and may cancel. `endsWithOpen`: closing the open ends it as well. */
+/** Waits for the open table: the client hears PENDING when it takes its time, and may cancel. `endsWithOpen`: closing the open ends it as well. `onWaiting` is called when it is known to wait. */
 export function settled<T extends { readonly status: string }>(
   request: RequestContext,
   pending: Pending<T>,
-  options: { readonly endsWithOpen?: boolean } = {},
+  options: { readonly endsWithOpen?: boolean; readonly onWaiting?: () => void } = {},
 ): Promise<T> {
   let refused: unknown
   pending.onWaiting(() => {
+    options.onWaiting?.()
     try {
       request.goAsync({ idle: true })
     } catch (error) {

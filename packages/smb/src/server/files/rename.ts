@@ -34,11 +34,21 @@ function targetName(name: string): ParsedName {
   return parsed
 }
 
+/** Whoever opens a file after this was sent finds the new name, or the breaks on their way that the rename waits for. */
 export async function rename(request: RequestContext, open: FileOpen, asked: RenameAsked): Promise<void> {
+  const begun = open.files.renames.begin()
+  try {
+    await carryOut(request, open, asked, begun)
+  } finally {
+    begun()
+  }
+}
+
+async function carryOut(request: RequestContext, open: FileOpen, asked: RenameAsked, onWaiting: () => void): Promise<void> {
   needWritable(open)
   needAccess(open, access.delete)
   if (asked.rootDirectory !== 0n || asked.name === '') throw new StatusError(NtStatus.INVALID_PARAMETER)
-  if (asked.name.startsWith(':')) return renameStream(request, open, asked)
+  if (asked.name.startsWith(':')) return renameStream(request, open, asked, onWaiting)
   const target = targetName(asked.name)
   // A stream stays with its file: naming one is opening that, which its own stream's open refuses.
   if (target.stream !== '') throw new StatusError(open.stream === '' ? NtStatus.OBJECT_NAME_INVALID : NtStatus.SHARING_VIOLATION)
@@ -52,10 +62,10 @@ export async function rename(request: RequestContext, open: FileOpen, asked: Ren
   if (replaces !== undefined) checkReplace(asked, replaces)
   const { opens } = open.files
   const answer = opens.prepareRename(open.grant, { path, ...identity(replaces) })
-  must('status' in answer ? answer : await settled(request, answer))
+  must('status' in answer ? answer : await settled(request, answer, { onWaiting }))
   await open.handle.rename({ path }, { replace: replaces !== undefined || there !== undefined })
   await opens.commitRename(open.grant, { path })
-  opens.notify.publishRename({ from: splitPath(from), to: splitPath(path), isFolder: open.isFolder })
+  opens.notify.publishRename({ from: splitPath(from), to: splitPath(path), isFolder: open.isFolder, parentKey: open.parentLeaseKey })
 }
 
 function identity(info: FileInfo | undefined): { replaces?: { volumeId: bigint; fileId: bigint } } {
@@ -89,13 +99,13 @@ async function checkTargetFolder(request: RequestContext, open: FileOpen, path: 
 }
 
 /** `:new` renames the opened stream (MS-FSCC 2.4.37); with `::$DATA` it becomes the file's data (MS-FSA 2.1.5.14.11). */
-async function renameStream(request: RequestContext, open: FileOpen, asked: RenameAsked): Promise<void> {
+async function renameStream(request: RequestContext, open: FileOpen, asked: RenameAsked, onWaiting: () => void): Promise<void> {
   const { stream, path: named, streamType } = targetName(asked.name)
   if (streamType !== 'data' || named !== '' || open.stream === '') throw new StatusError(NtStatus.OBJECT_NAME_INVALID)
   const { opens } = open.files
   const { path } = open
   const answer = opens.prepareRename(open.grant, { path, stream })
-  must('status' in answer ? answer : await settled(request, answer))
+  must('status' in answer ? answer : await settled(request, answer, { onWaiting }))
   await open.handle.rename({ path, stream }, { replace: asked.replaceIfExists })
   await opens.commitRename(open.grant, { path, stream })
   if (stream === '') return
@@ -117,5 +127,6 @@ export async function link(request: RequestContext, open: FileOpen, asked: Renam
   must('status' in answer ? answer : await settled(request, answer))
   await open.handle.link(path, { replace: there !== undefined })
   const { folder, name } = splitPath(path)
-  open.files.opens.notify.publish({ folder, name, action: notifyActions.added, filter: notifyFilters.fileName })
+  const shown = { listing: true, parentKey: open.parentLeaseKey }
+  open.files.opens.notify.publish({ folder, name, action: notifyActions.added, filter: notifyFilters.fileName, ...shown })
 }

@@ -96,9 +96,11 @@ async function setBasic(_request: RequestContext, open: FileOpen, buffer: Buffer
     change = { ...times, attributes: (info.attributes & ~(settable | FileAttribute.normal)) | (asked.attributes & settable) }
     filter |= notifyFilters.attributes
   }
-  if (Object.keys(change).length > 0) await open.handle.setInfo(change)
+  const changes = Object.keys(change).length > 0
+  if (changes) await open.handle.setInfo(change)
   await restoreFrozen(open)
-  if (filter !== 0) publishModification(open, filter)
+  // Of the change time only the folder's listing tells.
+  if (changes) publishModification(open, filter)
 }
 
 type NameChange = typeof rename

@@ -8,6 +8,7 @@ import type { Token } from '../access/index.ts'
 import type { SessionContext, TreeContext } from '../core/handler-api.ts'
 import { ShortNames } from '../naming/index.ts'
 import type { Opens } from '../opens/index.ts'
+import { Beginnings } from './beginnings.ts'
 import type { FileOpen } from './file-open.ts'
 import { Replays } from './replays.ts'
 
@@ -45,6 +46,8 @@ export class ShareFiles {
   readonly byId = new Map<bigint, FileOpen>()
   /** CREATE requests that may come again. */
   readonly replays = new Replays()
+  /** Renames that have neither been done nor told anybody that they wait. */
+  readonly renames = new Beginnings()
   /** 8.3 names that were asked for. */
   readonly shortNames = new ShortNames()
   readonly #descriptors = new DescriptorCache()

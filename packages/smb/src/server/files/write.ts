@@ -8,7 +8,7 @@ import type { CommandHandler, Outcome, RequestContext } from '../core/handler-ap
 import { notifyFilters } from '../opens/index.ts'
 import type { FileOpen } from './file-open.ts'
 import { restoreFrozen } from './frozen-times.ts'
-import { publishModification } from './notices.ts'
+import { publishWrite } from './notices.ts'
 import { fileOpen, isPromise, needWritable } from './opened.ts'
 import { writePipe } from './pipe-io.ts'
 import { PipeOpen } from './pipe-open.ts'
@@ -70,6 +70,6 @@ async function finishSlowly(request: RequestContext, open: FileOpen, piece: Piec
 
 function written(request: RequestContext, open: FileOpen, piece: Piece): Outcome {
   open.position = BigInt(piece.offset + piece.data.length)
-  publishModification(open, notifyFilters.size | notifyFilters.lastWrite)
+  publishWrite(open, notifyFilters.size | notifyFilters.lastWrite)
   return replyWritten(request, piece.data.length)
 }

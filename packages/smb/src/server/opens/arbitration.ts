@@ -8,6 +8,8 @@ import type { Attempt } from './waiters.ts'
 
 const { read, write, handle } = leaseStates
 const everything = read | write | handle
+/** What can be cached of a folder: its listing and its handle (MS-FSA 2.1.5.18). */
+const folderStates = read | handle
 
 const refuse = (status: Exclude<OpenStatus, 'SUCCESS'>): Attempt<OpenResult> => ({ result: { status } })
 
@@ -119,9 +121,8 @@ const breakForOpen = (
 const grant = (state: PartitionState, request: OpenRequest, id: bigint, worker: number): OpenGrant => {
   const stream = state.enterStream(request)
   const open = new Open(id, worker, stream, request)
-  const lease = request.isFolder ? undefined : request.lease
-  // Folders have no oplocks, and directory leases are not offered (MS-SMB2 3.3.5.9).
-  const answer = request.isFolder ? undefined : lease !== undefined && request.oplockLevel === oplockLevels.lease ? 'lease' : 'oplock'
+  const { lease } = request
+  const answer = cachingKind(request)
   let result: OpenGrant = { status: 'SUCCESS', openId: id, oplockLevel: oplockLevels.none }
   if (answer === 'lease' && lease !== undefined) {
     result = { ...result, oplockLevel: oplockLevels.lease, lease: joinLease(state, request, lease, open) }
@@ -147,6 +148,13 @@ const grant = (state: PartitionState, request: OpenRequest, id: bigint, worker: 
   return result
 }
 
+/** Folders have no oplocks, and leases of version 2 only (MS-SMB2 3.3.5.9.8, 3.3.5.9.11); their named streams have none. */
+const cachingKind = ({ isFolder, stream, oplockLevel: level, lease }: OpenRequest): 'lease' | 'oplock' | undefined => {
+  const leased = level === oplockLevels.lease && lease !== undefined
+  if (isFolder) return leased && lease.version === 2 && stream === '' ? 'lease' : undefined
+  return leased ? 'lease' : 'oplock'
+}
+
 /** The part of the requested state that goes together with the other opens of the stream (MS-FSA 2.1.5.17.2). */
 const shareableState = (stream: Stream, kind: 'oplock' | 'lease', requested: number, own: Caching | undefined): number => {
   let state = requested
@@ -170,7 +178,7 @@ const shareableState = (stream: Stream, kind: 'oplock' | 'lease', requested: num
 /** Founds a lease or joins it; an upgrade happens only if all of it can be had (MS-SMB2 3.3.5.9.8, 3.3.5.9.11). */
 const joinLease = (state: PartitionState, request: OpenRequest, asked: NonNullable<OpenRequest['lease']>, open: Open): LeaseGrant => {
   const { stream } = open
-  const requested = normaliseState(asked.state & everything)
+  const requested = normaliseState(asked.state & everything) & (request.isFolder ? folderStates : everything)
   let lease = state.leases.get(leaseId(request.clientGuid, asked.key))
   if (lease === undefined) {
     lease = new Caching({

@@ -4,7 +4,8 @@ import { leaseStates, type DeleteOrder, type DeletePending, type StatusResult } 
 import type { Attempt } from './waiters.ts'
 
 /** Marks (or unmarks) what an open is open on: a named stream alone, otherwise the file with all its streams (MS-FSA 2.1.5.14.3). */
-export const markForDeletion = (state: PartitionState, { stream, link }: Open, on: boolean): void => {
+export const markForDeletion = (state: PartitionState, { stream, link, caching }: Open, on: boolean): void => {
+  if (on) stream.file.deletionKey = caching?.parentKey
   if (stream.name === '') markFile(state, stream.file, on, link)
   else if (stream.deletePending !== on) {
     stream.deletePending = on
@@ -54,8 +55,9 @@ export const breakHandleCaching = (state: PartitionState, stream: Stream, except
 }
 
 /** After the close of an open: what has to be removed now, if this was the last open of something marked (MS-FSA 2.1.5.4). */
-export const orderDeletion = ({ stream, link }: Open, nextTicket: () => number): DeleteOrder | undefined => {
+export const orderDeletion = ({ stream, link, caching }: Open, nextTicket: () => number): DeleteOrder | undefined => {
   const { file } = stream
+  const parentKey = file.deletionKey === caching?.parentKey ? file.deletionKey : undefined
   const order = (name: string): DeleteOrder => ({
     ticket: nextTicket(),
     volumeId: file.volumeId,
@@ -63,6 +65,7 @@ export const orderDeletion = ({ stream, link }: Open, nextTicket: () => number):
     path: link ?? file.path,
     stream: name,
     isFolder: file.isFolder,
+    ...(parentKey === undefined ? {} : { parentKey }),
   })
   if (file.goingLinks.has(link)) {
     if (isOpenAs(file, link)) return undefined

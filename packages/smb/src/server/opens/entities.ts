@@ -20,6 +20,8 @@ export class File {
   readonly removals = new Set<DeleteOrder>()
   readonly streams = new Map<string, Stream>()
   opens = 0
+  /** ParentLeaseKey of the open that marked it for deletion. */
+  deletionKey: string | undefined
 
   constructor(key: string, request: OpenRequest, folded: string) {
     this.key = key
@@ -64,6 +66,8 @@ export class Stream {
   deleting: DeleteOrder | undefined
   readonly opens = new Set<Open>()
   readonly caching = new Set<Caching>()
+  /** How many of these cache reads. */
+  readers = 0
   readonly locks = new ByteRangeLocks()
   /** In the order of arrival. */
   readonly lockWaiters: LockWaiter[] = []

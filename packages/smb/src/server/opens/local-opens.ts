@@ -44,6 +44,9 @@ export class LocalOpens implements Opens {
       get watched() {
         return table.notify.watched
       },
+      get listened() {
+        return table.notify.listened
+      },
     }
   }
 

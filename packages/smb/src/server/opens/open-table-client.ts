@@ -57,7 +57,7 @@ export const createOpenTableClient = (options: OpenTableClientOptions): OpenTabl
 const createOwner = (options: OpenTableClientOptions, scheduler: Scheduler): OpenTableClient => {
   const { node, partition, events } = options
   const admission = new Admission(scheduler, events)
-  const deliver = deliverOutside(admission)
+  const deliver = deliverOutside(admission, scheduler)
   const remote = clientObject(partition)
   const table = new OpenTable({
     partition,
@@ -76,11 +76,15 @@ const createOwner = (options: OpenTableClientOptions, scheduler: Scheduler): Ope
   return Object.assign(opens, { [Symbol.dispose]: () => node.unregister(ownerObject(partition)) })
 }
 
-/** Delivers after the call that caused it: a callback may use the table. */
-const deliverOutside = (admission: Admission): ((message: TableMessage) => void) => {
+/**
+ * Delivers after the call that caused it: a callback may use the table. The break of a folder's lease comes after the answer to what was done in
+ * the folder, as with Samba: a client that hears of its own doing first could not tell it from somebody else's.
+ */
+const deliverOutside = (admission: Admission, scheduler: Scheduler): ((message: TableMessage) => void) => {
   const outbox: TableMessage[] = []
   return message => {
     if (message.type === 'caching' || message.type === 'delete-pending') return
+    if (message.type === 'lease-break' && message.notice.isFolder) return scheduler.defer(() => admission.deliver(message))
     outbox.push(message)
     if (outbox.length > 1) return
     queueMicrotask(() => {

@@ -3,6 +3,7 @@ import { oplockState } from './caching-states.ts'
 import { adoptLink, attemptSetDeletePending, markForDeletion, orderDeletion } from './deletion.ts'
 import { DurableOpens } from './durable-opens.ts'
 import { leaseId, noWorker, type Caching, type Open, type Stream } from './entities.ts'
+import { breakFolderLeases } from './folder-leases.ts'
 import { breakReadCaching, lockRanges, releaseLocks } from './locking.ts'
 import type { FolderWatcher } from './notify/external-changes.ts'
 import { NotifyRegistry, type WatchRecord } from './notify/notify-registry.ts'
@@ -110,7 +111,12 @@ export class OpenTable {
       give: open => this.#closeUnserved(open),
       letGo: (worker, openId) => this.#send(worker, { type: 'let-go', openId }),
     })
-    this.notify = new NotifyRegistry({ memory: this.#memory, scheduler, watchFolder: options.watchFolder })
+    this.notify = new NotifyRegistry({
+      memory: this.#memory,
+      scheduler,
+      watchFolder: options.watchFolder,
+      breakLeases: change => breakFolderLeases(this.#state, change),
+    })
   }
 
   /** Changes with the owner: batches of the store compare it. */

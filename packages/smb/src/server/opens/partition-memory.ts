@@ -1,8 +1,9 @@
-/** Words before the slots: the owner's generation and the number of watches. */
+/** Words before the slots: the owner's generation, the number of watches, and that of all who listen for changes in folders. */
 const headerWords = 8
 const wordsPerSlot = 2
 const generationWord = 0
 const watchesWord = 1
+const listenersWord = 2
 
 /** Bytes for a partition's shared memory. */
 export const partitionMemoryBytes = (slots: number): number => (headerWords + slots * wordsPerSlot) * Int32Array.BYTES_PER_ELEMENT
@@ -38,6 +39,11 @@ export class PartitionMemory {
     return Atomics.load(this.#words, watchesWord)
   }
 
+  /** Watches, and leases on folders with read caching: who is to know of a change in a folder's listing. */
+  get listeners(): number {
+    return Atomics.load(this.#words, listenersWord)
+  }
+
   locks(slot: number): number {
     return Atomics.load(this.#words, headerWords + slot * wordsPerSlot)
   }
@@ -56,6 +62,11 @@ export class PartitionMemory {
 
   addWatches(n: number): void {
     Atomics.add(this.#words, watchesWord, n)
+    Atomics.add(this.#words, listenersWord, n)
+  }
+
+  addFolderLeases(n: number): void {
+    Atomics.add(this.#words, listenersWord, n)
   }
 
   setLocks(slot: number, n: number): void {

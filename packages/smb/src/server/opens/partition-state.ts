@@ -153,6 +153,8 @@ export class PartitionState {
     let holders = 0
     for (const { state } of stream.caching) if ((state & leaseStates.read) !== 0) holders++
     this.memory.setCaching(stream.slot, holders)
+    if (stream.file.isFolder && holders !== stream.readers) this.memory.addFolderLeases(holders - stream.readers)
+    stream.readers = holders
   }
 
   countLocks(stream: Stream): void {
@@ -230,6 +232,7 @@ export class PartitionState {
         newState: notice.to,
         acknowledgementRequired,
         epoch: caching.version === 2 ? caching.epoch : 0,
+        isFolder: caching.stream.file.isFolder,
       },
     })
   }

@@ -74,4 +74,6 @@ const restoreCaching = (state: PartitionState, open: Open, record: CachingRecord
   open.caching = caching
   // The break was sent and its acknowledgement may have been lost: it is waited for anew.
   if (record.breakingTo !== undefined && caching.phase === 'held') state.resumeBreak(caching, record.breakingTo)
+  // What happened in the folder meanwhile is unknown.
+  if (stream.file.isFolder) state.breakTo(caching, 0)
 }

@@ -284,19 +284,23 @@ export class RemoteOpens implements Opens {
 
   #notifications(): Notifications {
     const isWatched = (): boolean => this.#memory === undefined || this.#memory.watches > 0
+    const isListened = (): boolean => this.#memory === undefined || this.#memory.listeners > 0
     return {
       next: (request: NotifyRequest): Pending<NotifyResult> => {
         this.#opens.get(request.openId)?.watching(request)
         return this.#pending('nextChange', { request }, { finish: result => result, cancelled: { status: 'CANCELLED', entries: [] } })
       },
       publish: change => {
-        if (isWatched()) this.#tell('publish', change)
+        if (change.listing === true ? isListened() : isWatched()) this.#tell('publish', change)
       },
       publishRename: rename => {
-        if (isWatched()) this.#tell('publishRename', rename)
+        if (isListened()) this.#tell('publishRename', rename)
       },
       get watched() {
         return isWatched()
+      },
+      get listened() {
+        return isListened()
       },
     }
   }

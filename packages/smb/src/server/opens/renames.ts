@@ -1,6 +1,6 @@
 import { sharesConflict, targetFolderMode } from './access.ts'
 import { breakHandleCaching } from './deletion.ts'
-import { fileKey, type Caching, type File, type Open } from './entities.ts'
+import { fileKey, type Caching, type File, type Open, type Stream } from './entities.ts'
 import { foldPath, isBelow, parentOf } from './paths.ts'
 import type { PartitionState } from './partition-state.ts'
 import type { OpenStatus, RenameTarget, StatusResult } from './types.ts'
@@ -13,7 +13,12 @@ export const attemptRename = (state: PartitionState, open: Open, target: RenameT
   if (open.closed) return refuse('FILE_CLOSED')
   const { stream } = open
   if (target.stream !== undefined) return attemptStreamRename(state, open, target.stream)
-  if (targetFolderRefuses(state, target.path, open)) return refuse('SHARING_VIOLATION')
+  const refusing = refusingFolders(state, target.path, open)
+  if (refusing.length > 0) {
+    // Whoever keeps the folder open only to cache its handle may close it.
+    const holders = refusing.flatMap(folder => breakHandleCaching(state, folder, open))
+    return holders.length > 0 ? { blockers: holders } : refuse('SHARING_VIOLATION')
+  }
   const blockers: Caching[] = []
   if (target.link !== true) {
     if (stream.file.isFolder) {
@@ -44,16 +49,11 @@ const attemptStreamRename = (state: PartitionState, open: Open, name: string): A
  * The target's folder must not be open for deletion. When a folder is renamed only the client's own opens count: a file manager that keeps
  * the folder above open on another machine shall not refuse it.
  */
-const targetFolderRefuses = (state: PartitionState, path: string, { stream, clientGuid }: Open): boolean => {
+const refusingFolders = (state: PartitionState, path: string, { stream, clientGuid }: Open): Stream[] => {
   const parent = parentOf(path)
-  if (parent === undefined) return false
-  for (const folder of state.filesAt(foldPath(parent))) {
-    for (const open of folder.streams.get('')?.opens ?? []) {
-      if (stream.file.isFolder && open.clientGuid !== clientGuid) continue
-      if (sharesConflict(open, targetFolderMode)) return true
-    }
-  }
-  return false
+  if (parent === undefined) return []
+  const refuses = (open: Open): boolean => (!stream.file.isFolder || open.clientGuid === clientGuid) && sharesConflict(open, targetFolderMode)
+  return [...state.filesAt(foldPath(parent))].flatMap(({ streams }) => streams.get('') ?? []).filter(({ opens }) => [...opens].some(refuses))
 }
 
 const filesBelow = (state: PartitionState, folder: File): File[] => {

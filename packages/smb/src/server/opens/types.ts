@@ -172,6 +172,8 @@ export interface DeleteOrder extends FileIdentity {
   readonly path: string
   readonly stream: string
   readonly isFolder: boolean
+  /** ParentLeaseKey under which it goes: where the open that marked it and the last one have the same. */
+  readonly parentKey?: string
 }
 
 export interface CloseResult {
@@ -293,6 +295,8 @@ export interface LeaseBreak {
   readonly acknowledgementRequired: boolean
   /** NewEpoch: 0 for version 1. */
   readonly epoch: number
+  /** A lease on a folder, which breaks for changes that are done already. */
+  readonly isFolder: boolean
 }
 
 /** What the open table tells the worker that serves an open. Called outside of any call into the table. */

@@ -6,7 +6,7 @@ import { StatusError } from '../../core/handler-api.ts'
 import type { RequestContext } from '../../core/handler-api.ts'
 import { notifyFilters } from '../../opens/index.ts'
 import { FileOpen } from '../file-open.ts'
-import { publishModification } from '../notices.ts'
+import { publishWrite } from '../notices.ts'
 import { needAccess, needWritable } from '../opened.ts'
 import { needInput, noOutput, safe } from './answer.ts'
 import type { FileIoctl } from './answer.ts'
@@ -51,5 +51,5 @@ async function clone(request: RequestContext, target: FileOpen, extents: Extents
   if (readConflict || writeConflict) throw new StatusError(NtStatus.FILE_LOCK_CONFLICT)
   target.files.opens.contend(target.grant, 'write')
   await target.handle.cloneFrom(source.handle, from, to, length)
-  publishModification(target, notifyFilters.lastWrite)
+  publishWrite(target, notifyFilters.lastWrite)
 }

@@ -8,7 +8,7 @@ import type { RequestContext } from '../../core/handler-api.ts'
 import { notifyFilters } from '../../opens/index.ts'
 import { FileOpen } from '../file-open.ts'
 import { restoreFrozen } from '../frozen-times.ts'
-import { publishModification } from '../notices.ts'
+import { publishWrite } from '../notices.ts'
 import { needAccess, needWritable } from '../opened.ts'
 import { needInput, needOutput, safe } from './answer.ts'
 import type { FileIoctl, IoctlAnswer } from './answer.ts'
@@ -55,7 +55,7 @@ export const copyChunks: FileIoctl = async (request, target, asked) => {
   }
   if (done.chunksWritten > 0) {
     await restoreFrozen(target)
-    publishModification(target, notifyFilters.size | notifyFilters.lastWrite)
+    publishWrite(target, notifyFilters.size | notifyFilters.lastWrite)
   }
   return { status, output: SrvCopychunkResponse.toBytes(done) }
 }

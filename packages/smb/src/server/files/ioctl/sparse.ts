@@ -16,7 +16,7 @@ import { StatusError } from '../../core/handler-api.ts'
 import { notifyFilters } from '../../opens/index.ts'
 import type { FileOpen } from '../file-open.ts'
 import { restoreFrozen } from '../frozen-times.ts'
-import { publishModification } from '../notices.ts'
+import { publishModification, publishWrite } from '../notices.ts'
 import { needAccess, needWritable } from '../opened.ts'
 import { needInput, needOutput, noOutput, safe } from './answer.ts'
 import type { FileIoctl } from './answer.ts'
@@ -62,7 +62,7 @@ export const setZeroData: FileIoctl = async (_request, open, asked) => {
   open.files.opens.contend(open.grant, 'zeroData')
   await open.handle.zeroRange({ offset: from, length })
   await restoreFrozen(open)
-  publishModification(open, notifyFilters.lastWrite)
+  publishWrite(open, notifyFilters.lastWrite)
   return noOutput
 }
 

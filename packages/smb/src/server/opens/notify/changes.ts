@@ -5,12 +5,13 @@ import { notifyActions, notifyFilters, type FolderChange, type RenameNotice } fr
 const nameFilter = (isFolder: boolean): number => (isFolder ? notifyFilters.dirName : notifyFilters.fileName)
 
 /** A rename as its folders see it: two names in one folder, or gone here and new there. */
-export const changesOfRename = ({ from, to, isFolder }: RenameNotice): FolderChange[] => {
+export const changesOfRename = ({ from, to, isFolder, parentKey }: RenameNotice): FolderChange[] => {
   const filter = nameFilter(isFolder)
   const sameFolder = foldPath(from.folder) === foldPath(to.folder)
+  const shown = { filter, listing: true, parentKey }
   const changes: FolderChange[] = [
-    { folder: from.folder, name: from.name, action: sameFolder ? notifyActions.renamedOldName : notifyActions.removed, filter },
-    { folder: to.folder, name: to.name, action: sameFolder ? notifyActions.renamedNewName : notifyActions.added, filter },
+    { folder: from.folder, name: from.name, action: sameFolder ? notifyActions.renamedOldName : notifyActions.removed, ...shown },
+    { folder: to.folder, name: to.name, action: sameFolder ? notifyActions.renamedNewName : notifyActions.added, ...shown },
   ]
   // Windows reports changed attributes of a renamed file as well, but not of a folder.
   if (!isFolder && sameFolder) {

@@ -22,10 +22,18 @@ export class NotifyRegistry {
   readonly #watches = new Map<bigint, Watch>()
   readonly #byFolder = new Map<string, Set<Watch>>()
   readonly #external: ExternalChanges
+  readonly #breakLeases: (change: FolderChange) => void
   #recursive = 0
 
-  constructor(options: { readonly memory: PartitionMemory; readonly scheduler: Scheduler; readonly watchFolder?: FolderWatcher | undefined }) {
+  constructor(options: {
+    readonly memory: PartitionMemory
+    readonly scheduler: Scheduler
+    readonly watchFolder?: FolderWatcher | undefined
+    /** Told of changes in a folder's listing. */
+    readonly breakLeases?: (change: FolderChange) => void
+  }) {
     this.#memory = options.memory
+    this.#breakLeases = options.breakLeases ?? (() => undefined)
     this.#external = new ExternalChanges({
       scheduler: options.scheduler,
       watchFolder: options.watchFolder,
@@ -35,6 +43,10 @@ export class NotifyRegistry {
 
   get watched(): boolean {
     return this.#watches.size > 0
+  }
+
+  get listened(): boolean {
+    return this.#memory.listeners > 0
   }
 
   /** CHANGE_NOTIFY on an open folder; `path` is where the folder is now. */
@@ -71,14 +83,18 @@ export class NotifyRegistry {
   }
 
   publish(change: FolderChange): void {
+    if (!this.listened) return
+    if (change.listing === true) this.#breakLeases(change)
     if (this.#watches.size === 0) return
     this.#external.expectEcho(change)
     if (change.filter !== 0) this.#tell([change])
   }
 
   publishRename(rename: RenameNotice): void {
-    if (this.#watches.size === 0) return
+    if (!this.listened) return
     const changes = changesOfRename(rename)
+    for (const change of changes) if (change.listing === true) this.#breakLeases(change)
+    if (this.#watches.size === 0) return
     for (const change of changes) this.#external.expectEcho(change)
     this.#tell(changes)
   }

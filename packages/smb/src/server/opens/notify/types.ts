@@ -37,6 +37,10 @@ export interface FolderChange {
   readonly action: number
   /** `notifyFilters` bits this change satisfies. 0 tells nobody and only keeps the filesystem's own report of it from being told. */
   readonly filter: number
+  /** It shows in the folder's listing: leases on the folder break. */
+  readonly listing?: boolean
+  /** ParentLeaseKey of the open that made the change: the lease with this key is not broken by it. */
+  readonly parentKey?: string | undefined
 }
 
 /** One FILE_NOTIFY_INFORMATION to encode. */
@@ -65,16 +69,20 @@ export interface RenameNotice {
   readonly from: { readonly folder: string; readonly name: string }
   readonly to: { readonly folder: string; readonly name: string }
   readonly isFolder: boolean
+  /** As in `FolderChange`. */
+  readonly parentKey?: string | undefined
 }
 
 /** Change notification of one partition (MS-SMB2 3.3.5.19). */
 export interface Notifications {
   /** Waits for changes in the folder of an open; from the first request on, changes are collected between requests. */
   next(request: NotifyRequest): NotifyResult | Pending<NotifyResult>
-  /** Tells the watchers of what the server did. Costs one atomic load when nobody watches the share. */
+  /** Tells the watchers of what the server did, and breaks the leases on the folder. Costs one atomic load when there are none in the share. */
   publish(change: FolderChange): void
   /** Tells of a rename: old and new name within a folder, removed and added across folders. */
   publishRename(rename: RenameNotice): void
   /** True when somebody watches the share: what costs more than a call to find out need not be found out otherwise. */
   readonly watched: boolean
+  /** The same for changes that show in a folder's listing: somebody watches, or has a lease on a folder. */
+  readonly listened: boolean
 }
