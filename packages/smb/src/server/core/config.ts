@@ -58,6 +58,10 @@ export interface SmbServerConfig {
   /** Greatest READ and WRITE, in bytes (64 KiB with 2.0.2). Default 2 MiB: with 8 MiB writing began late and was slower. */
   readonly transferBytesMax?: number
   readonly multiChannel?: boolean
+  /** Hosts of the listeners, as clients that ask for further channels are told: `''`, `::` and `0.0.0.0` are all addresses. Default all. */
+  readonly listensOn?: readonly string[]
+  /** There is a listener for SMB Direct. Default false. */
+  readonly offersRdma?: boolean
   /** Offer leases (2.1 and later). Default true. */
   readonly leasing?: boolean
   /** When a request that takes its time is answered PENDING, in milliseconds. */
@@ -128,6 +132,8 @@ export interface Settings {
   readonly signingAlgorithms: readonly SigningAlgorithm[]
   readonly transferBytesMax: number
   readonly multiChannel: boolean
+  readonly listensOn: readonly string[]
+  readonly offersRdma: boolean
   readonly interimDelayMs: number
   readonly anonymousReauthentication: boolean
   readonly limits: SmbLimits
@@ -142,6 +148,8 @@ export const settingsOf = (config: SmbServerConfig): Settings => ({
   signingAlgorithms: config.signingAlgorithms ?? ['AES-GMAC', 'AES-CMAC', 'HMAC-SHA256'],
   transferBytesMax: config.transferBytesMax ?? 2 * 1024 * 1024,
   multiChannel: config.multiChannel ?? true,
+  listensOn: config.listensOn ?? [''],
+  offersRdma: config.offersRdma ?? false,
   interimDelayMs: config.interimDelayMs ?? 250,
   anonymousReauthentication: config.anonymousReauthentication ?? true,
   limits: { ...defaultLimits, ...config.limits },

@@ -13,7 +13,7 @@ import { isWellFormed, runChain } from './chain-runner.ts'
 import type { ConnectionCheckpoint } from './checkpoints.ts'
 import type { RequestCounters } from './counters.ts'
 import { CreditWindow } from './credits.ts'
-import type { ConnectionContext } from './handler-api.ts'
+import type { ConnectionContext, Listeners } from './handler-api.ts'
 import { answerSmb1, isSmb1, smb1Dialect, smb2HeaderForSmb1 } from './negotiate.ts'
 import type { Negotiated } from './negotiate.ts'
 import { readMessageId, SmbRequest } from './request.ts'
@@ -104,6 +104,9 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
   }
   get localAddress(): string {
     return this.link.localAddress
+  }
+  get listeners(): Listeners {
+    return this.server.settings
   }
   get counters(): RequestCounters {
     return this.server.counters

@@ -132,6 +132,15 @@ export interface ConnectionContext {
   readonly maxWriteSize: number
   readonly remoteAddress: string
   readonly localAddress: string
+  readonly listeners: Listeners
+}
+
+/** How clients reach the server (`SmbServerConfig`). */
+export interface Listeners {
+  /** Hosts of the listeners; `''`, `::` and `0.0.0.0` are all addresses. */
+  readonly listensOn: readonly string[]
+  /** There is a listener for SMB Direct. */
+  readonly offersRdma: boolean
 }
 
 /** An authenticated user. SIDs are strings ('S-1-5-21-…'). */
