@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { accessBits } from './access.ts'
+import type { FolderWatcher } from './notify/external-changes.ts'
 import { notifyActions, notifyFilters, type FolderChange } from './notify/types.ts'
 import { createOpenTableClient, type OpenTableClient } from './open-table-client.ts'
 import type { OpenTable } from './open-table.ts'
@@ -176,6 +177,24 @@ describe('leases on folders', () => {
     table.close(holder.openId)
     table.close(holder.openId + 2n)
     assert.equal(view.listeners, 0)
+  })
+
+  test('what others do on the disk breaks them where the folder is watched, what the server does there does not twice', () => {
+    let report: Parameters<FolderWatcher>[2] = () => assert.fail('nobody watches')
+    const watchFolder: FolderWatcher = (_path, _options, listener) => {
+      report = listener
+      return undefined
+    }
+    const { table, breaks, scheduler } = createTable({ watchFolder })
+    const holder = opened(table.open(0, folderLease('k1', 'RH')))
+    table.nextChange({ openId: holder.openId, recursive: false, filter: notifyFilters.fileName, maxBytes: 1000 })
+    table.notify.publish(change({ parentKey: 'k1' }))
+    report({ folder: 'Dir', name: 'x', action: 'added', isFolder: false })
+    scheduler.advance(1_000)
+    assert.deepEqual(breaks(), [])
+    report({ folder: 'Dir', name: 'y', action: 'added', isFolder: false })
+    scheduler.advance(1_000)
+    assert.deepEqual(breaks(), ['k1 RH>!'])
   })
 
   test('a new owner breaks them: what happened meanwhile is unknown', () => {

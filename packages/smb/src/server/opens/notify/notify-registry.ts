@@ -37,7 +37,10 @@ export class NotifyRegistry {
     this.#external = new ExternalChanges({
       scheduler: options.scheduler,
       watchFolder: options.watchFolder,
-      publish: changes => this.#tell(changes),
+      publish: changes => {
+        for (const change of changes) this.#breakLeases(change)
+        this.#tell(changes)
+      },
     })
   }
 
