@@ -131,10 +131,11 @@ export class FileOpen implements ServerOpen {
   }
 
   /** Goes on where another object for the same open was. */
-  resume({ position, mode, frozen }: FileOpen): void {
+  resume({ position, mode, frozen, hasWritten }: FileOpen): void {
     this.position = position
     this.mode = mode
     this.frozen = frozen
+    this.hasWritten = hasWritten
   }
 
   /** The client has come back: its new open goes on with the file. Undefined where that has been closed. */
