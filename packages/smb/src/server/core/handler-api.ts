@@ -104,6 +104,11 @@ export interface RequestContext {
    * handler then gives up soon, usually with `fail(CANCELLED)`. Called at once when it has happened already.
    */
   onCancel(listener: (reason: CancelReason) => void): void
+  /**
+   * The request is carried out to its end even if its connection is lost, as long as its session has another channel: the client will ask
+   * there what has become of it.
+   */
+  goOnWithoutConnection(): void
   readonly cancelled: boolean
   /** An AbortSignal for the same, made on first use; prefer `onCancel` on hot paths. */
   readonly signal: AbortSignal

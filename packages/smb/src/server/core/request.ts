@@ -34,6 +34,7 @@ export class SmbRequest implements RequestContext {
   open: ServerOpen | undefined = undefined
   /** The ChannelSequence with which it was counted in at its open; -1 where it was not. */
   enteredSequence = -1
+  outlivesConnection = false
   /** Signs the response. */
   signer: Signer | undefined = undefined
   /** The request's signature was there and right. */
@@ -104,6 +105,10 @@ export class SmbRequest implements RequestContext {
     this.#bodyLength = -1
     this.#errorData = errorData
     return status as Outcome
+  }
+
+  goOnWithoutConnection(): void {
+    this.outlivesConnection = true
   }
 
   setOpen(open: ServerOpen): void {

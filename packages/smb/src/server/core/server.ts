@@ -192,7 +192,7 @@ export class SmbServer implements WorkerProtocol {
     this.gauges.connections.add(-1)
     this.clients.leave(connection)
     // Nobody is left to hear how it ends.
-    connection.running.cancelWhere(() => true, 'cancelled')
+    connection.running.cancelWhere(({ outlivesConnection, session }) => !outlivesConnection || session.channels.size <= 1, 'cancelled')
     for (const session of connection.bindings.values()) connection.unbind(session)
     for (const session of connection.sessions.values()) this.#dropChannel(session, { connection, reason })
   }

@@ -59,6 +59,7 @@ export async function create(request: RequestContext): Promise<Outcome> {
   const plan = mayBeShort(asked.path) ? { ...asked, path: await longPath(files, asked.path) } : asked
   const createGuid = plan.durable?.createGuid
   if (createGuid === undefined) return replyCreated(request, plan, await carryOut(request, files, plan))
+  request.goOnWithoutConnection()
   const first = files.replays.begin(request, createGuid)
   if (first !== undefined) return replyCreated(request, plan, answerToReplay(request, plan, first))
   try {

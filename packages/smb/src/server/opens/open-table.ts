@@ -33,8 +33,8 @@ import {
 } from './types.ts'
 import type { Attempt } from './waiters.ts'
 
-/** How long a client may take to acknowledge a break: 35 s (MS-SMB2 3.3.2.1), by which whoever waits is to have its answer. */
-export const defaultBreakTimeoutMs = 34_500
+/** How long a client may take to acknowledge a break (MS-SMB2 3.3.2.1). */
+export const defaultBreakTimeoutMs = 35_000
 
 export interface OpenTableOptions {
   readonly partition: string
