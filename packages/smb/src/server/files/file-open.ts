@@ -1,4 +1,5 @@
 /** An open of a file, folder or named stream (MS-SMB2 3.3.1.10). */
+import { FsError } from '@holdfast/storage'
 import type { FileHandle, FileTime } from '@holdfast/storage'
 import { OpenChannelState } from '../core/channel-sequence.ts'
 import type { OpenCloseReason, ServerOpen, TreeContext } from '../core/handler-api.ts'
@@ -178,6 +179,10 @@ export class FileOpen implements ServerOpen {
       // This open may be of a stream while the whole file goes.
       if (order.stream === this.stream) await this.handle.remove()
       else await removeByPath(this.files, order)
+    } catch (error) {
+      // Something came into the folder after it was marked, or goes itself when it is closed: it stays, and CLOSE succeeds (MS-FSA 2.1.5.5).
+      if (order.isFolder && error instanceof FsError && error.code === 'not-empty') return
+      throw error
     } finally {
       this.files.opens.deleteFinished(order.ticket)
       await this.handle.close()
