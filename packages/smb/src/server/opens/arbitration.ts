@@ -181,14 +181,16 @@ const joinLease = (state: PartitionState, request: OpenRequest, asked: NonNullab
   const requested = normaliseState(asked.state & everything) & (request.isFolder ? folderStates : everything)
   let lease = state.leases.get(leaseId(request.clientGuid, asked.key))
   if (lease === undefined) {
+    const granted = shareableState(stream, 'lease', requested, undefined)
     lease = new Caching({
       kind: 'lease',
       stream,
       clientGuid: request.clientGuid,
       key: asked.key,
       version: asked.version,
-      state: shareableState(stream, 'lease', requested, undefined),
-      epoch: (asked.epoch + 1) & 0xffff,
+      state: granted,
+      // Nothing granted is no change of the lease.
+      epoch: (asked.epoch + (granted === 0 ? 0 : 1)) & 0xffff,
       parentKey: asked.parentKey,
     })
     state.addCaching(lease)
