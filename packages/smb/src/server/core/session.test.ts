@@ -244,6 +244,19 @@ test('binding across dialects and signing algorithms is refused as Windows does 
   assert.equal((await old.logon({ session: cmacSession, binding: true })).status, NtStatus.REQUEST_NOT_ACCEPTED)
 })
 
+test('leases on folders are offered to who asks for them, from 3.0 on (3.3.5.4)', async () => {
+  const server = testServer()
+  for (const [dialect, asked, offered] of [
+    [0x0210, Capability.directoryLeasing, 0],
+    [0x0300, 0, 0],
+    [0x0300, Capability.directoryLeasing, Capability.directoryLeasing],
+    [0x0311, Capability.directoryLeasing, Capability.directoryLeasing],
+  ] as const) {
+    const { capabilities } = await new TestClient(connect(server)).negotiate({ dialects: [dialect], capabilities: asked })
+    assert.equal(capabilities & Capability.directoryLeasing, offered)
+  }
+})
+
 const negotiateBody: NegotiateRequest = {
   securityMode: 1,
   capabilities: 0,
