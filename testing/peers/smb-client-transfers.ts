@@ -123,17 +123,17 @@ export function transferTests(context: () => Context): void {
       if (await share.exists('aborted.bin')) await share.remove('aborted.bin')
     })
 
-    test('a connection that is cut in the middle rejects everything under way', async () => {
+    test('a connection that is cut in the middle rejects everything under way, where it is not to be repaired', async () => {
       await share.writeFile('cut.bin', content)
       await using proxy = await startProxy(target)
-      await using own = await connect({ ...proxy.endpoint })
+      await using own = await connect({ ...proxy.endpoint, reconnectMs: 0 })
       await using docs = await own.share(target.share)
       await using file = await docs.open('cut.bin')
       const calls = [docs.readFile('cut.bin'), docs.writeFile('cut2.bin', content), docs.watch('').next(), file.read(Buffer.alloc(30 * mebibyte), 0)]
       while (proxy.bytesToClient < 5 * mebibyte) await sleep(1)
       proxy.cut()
       for (const outcome of await Promise.allSettled(calls)) assert.ok(outcome.status === 'rejected' && code('CONNECTION_LOST')(outcome.reason))
-      assert.equal(own.state, 'lost')
+      assert.equal(own.state, 'given-up')
       await assert.rejects(docs.stat(''), code('CONNECTION_LOST'))
     })
   })

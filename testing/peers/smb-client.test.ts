@@ -42,7 +42,7 @@ describe('the SMB client and a server that dies', { timeout: 60_000 }, () => {
   test('kill -9 in the middle of a transfer rejects it, and does not hang', async () => {
     await using folder = temporaryFolder('smb-client', { needBytes })
     const server = await startServer({ shares: { docs: folder.path } })
-    await using client = await SmbClient.connect({ ...server.smb, ...alice })
+    await using client = await SmbClient.connect({ ...server.smb, ...alice, reconnectMs: 500 })
     await using share = await client.share('docs')
     const content = randomContent(32 * 1024 * 1024)
     const transfer = (async () => {

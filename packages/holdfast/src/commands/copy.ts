@@ -112,7 +112,11 @@ export async function copy(context: CommandContext, texts: readonly string[], op
   if (sourceTexts.length === 0) throw new ConfigError('cp needs a source and a target')
   if (![targetText, ...sourceTexts].some(isRemote))
     throw new ConfigError('neither source nor target is a URL; allowed: smb://user@host[:port]/share/path')
-  await using sessions = new RemoteSessions(context, options)
+  const showProgress = context.terminal && !options.quiet && !options.json
+  const progress = showProgress ? createProgress({ write: text => void context.err.write(text), columns: context.columns }) : noProgress
+  await using sessions = new RemoteSessions(context, options, kind =>
+    progress.pause(kind === 'lost' ? 'connection lost, reconnecting...' : undefined),
+  )
   const endOf = async (text: string): Promise<End> => {
     if (!isRemote(text)) return { place: here, path: resolve(context.cwd, text), isFolder: text.endsWith('/') }
     const url = parseRemoteUrl(text)
@@ -122,8 +126,6 @@ export async function copy(context: CommandContext, texts: readonly string[], op
   const into = target.path === '' || (await target.place.stat(target.path))?.kind === 'folder'
   if (!into && (target.isFolder || sourceTexts.length > 1)) throw new CommandError(`${target.place.describe(target.path)} is no folder`, 'not-folder')
 
-  const showProgress = context.terminal && !options.quiet && !options.json
-  const progress = showProgress ? createProgress({ write: text => void context.err.write(text), columns: context.columns }) : noProgress
   try {
     for (const text of sourceTexts.reverse()) {
       const source = await endOf(text)
@@ -163,11 +165,36 @@ function localName(name: string, to: Place): string {
   return name
 }
 
-async function copyFile(
-  { from, to, progress, options, context }: Copy,
-  { source, target, sizeBytes }: { readonly source: string; readonly target: string; readonly sizeBytes: number | undefined },
-): Promise<void> {
+interface OneFile {
+  readonly source: string
+  readonly target: string
+  readonly sizeBytes: number | undefined
+}
+
+/** A connection that is lost again and again is better given up. */
+const restartsMax = 10
+
+/** Copies a file; from the start again when the connection was lost, and the server did not keep the file open. */
+async function copyFile(copy: Copy, file: OneFile): Promise<void> {
+  const { from, to, progress, options, context } = copy
   const startedMs = performance.now()
+  for (let restarts = 0; ; restarts++) {
+    try {
+      const bytes = await copyOnce(copy, file)
+      if (!options.json) return
+      const seconds = Number(((performance.now() - startedMs) / 1000).toFixed(3))
+      return await writeJson(context.out, { from: from.describe(file.source), to: to.describe(file.target), bytes, seconds })
+    } catch (error) {
+      if (codeOf(error) !== 'HANDLE_LOST' || restarts === restartsMax) throw error
+      progress.end()
+      if (context.terminal && !options.quiet)
+        context.err.write(`${from.describe(file.source)}: the connection was lost, and the server closed the file; copied from the start again\n`)
+    }
+  }
+}
+
+/** Resolves with the number of bytes. */
+async function copyOnce({ from, to, progress, context }: Copy, { source, target, sizeBytes }: OneFile): Promise<number> {
   let bytes = 0
   progress.begin(printable(from.basename(source)), sizeBytes)
   async function* counted(): AsyncGenerator<Uint8Array> {
@@ -178,8 +205,5 @@ async function copyFile(
     }
   }
   await to.write(target, counted(), context.signal)
-  if (options.json) {
-    const seconds = (performance.now() - startedMs) / 1000
-    await writeJson(context.out, { from: from.describe(source), to: to.describe(target), bytes, seconds: Number(seconds.toFixed(3)) })
-  }
+  return bytes
 }

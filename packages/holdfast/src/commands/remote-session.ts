@@ -2,7 +2,7 @@
 
 import { ConfigError } from '../config/errors.ts'
 import { findPassword } from '../remote/password.ts'
-import type { RemoteFiles, RemoteServer } from '../remote/remote.ts'
+import type { OnInterruption, RemoteFiles, RemoteServer } from '../remote/remote.ts'
 import type { RemoteUrl } from '../remote/url.ts'
 import { sameServer, urlAllowed } from '../remote/url.ts'
 import type { CommandContext } from './context.ts'
@@ -14,11 +14,13 @@ export interface RemoteOptions {
 export class RemoteSessions implements AsyncDisposable {
   readonly #context: CommandContext
   readonly #options: RemoteOptions
+  readonly #onInterruption: OnInterruption | undefined
   readonly #servers: { readonly url: RemoteUrl; readonly server: Promise<RemoteServer> }[] = []
   readonly #shares = new Map<string, Promise<RemoteFiles>>()
 
-  constructor(context: CommandContext, options: RemoteOptions) {
+  constructor(context: CommandContext, options: RemoteOptions, onInterruption?: OnInterruption) {
     this.#context = context
+    this.#onInterruption = onInterruption
     this.#options = options
   }
 
@@ -46,7 +48,7 @@ export class RemoteSessions implements AsyncDisposable {
     if (url.user === '') throw new ConfigError(`the URL names no user; allowed: ${urlAllowed}`)
     const { environment, prompt, connect } = this.#context
     const password = await findPassword(`Password of ${url.user}@${url.host}: `, { ...this.#options, environment, ...(prompt && { prompt }) })
-    return connect({ host: url.host, port: url.port, user: url.user, domain: url.domain, password })
+    return connect({ host: url.host, port: url.port, user: url.user, domain: url.domain, password }, this.#onInterruption)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

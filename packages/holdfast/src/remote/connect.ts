@@ -16,6 +16,8 @@ const codes: Readonly<Record<string, string>> = {
   EDQUOT: 'quota',
   EROFS: 'read-only',
   EBUSY: 'busy',
+  // Of a folder: it is there, whoever made it.
+  OUTCOME_UNKNOWN: 'exists',
 }
 
 /** Rejects with what the client said, under the commands' code. */
@@ -67,8 +69,17 @@ function filesOf(share: SmbShare): RemoteFiles {
 }
 
 /** Connects and logs in. */
-export const connectRemote: ConnectRemote = async ({ host, port, user, domain, password }) => {
-  const client = await translated(SmbClient.connect({ host, port, user, password, ...(domain === '' ? {} : { domain }) }))
+export const connectRemote: ConnectRemote = async ({ host, port, user, domain, password }, onInterruption) => {
+  const client = await translated(
+    SmbClient.connect({
+      host,
+      port,
+      user,
+      password,
+      ...(domain === '' ? {} : { domain }),
+      ...(onInterruption === undefined ? {} : { onInterruption: ({ kind }) => onInterruption(kind) }),
+    }),
+  )
   return {
     shares: () => translated(client.shares()),
     share: async name => filesOf(await translated(client.share(name))),

@@ -7,12 +7,14 @@ export interface Progress {
   begin(name: string, sizeBytes: number | undefined): void
   /** More of it has been copied. */
   add(bytes: number): void
+  /** Says that nothing comes, and why; undefined: it does again. */
+  pause(why: string | undefined): void
   /** Takes the bar away. */
   end(): void
 }
 
 /** Shows nothing. */
-export const noProgress: Progress = { begin() {}, add() {}, end() {} }
+export const noProgress: Progress = { begin() {}, add() {}, pause() {}, end() {} }
 
 export interface ProgressOptions {
   readonly write: (text: string) => void
@@ -32,13 +34,14 @@ export function createProgress({ write, columns, clock = () => performance.now()
   let done = 0
   let startedMs = clock()
   let drawnMs = -Infinity
+  let paused: string | undefined
   let samples: { ms: number; bytes: number }[] = []
 
   const draw = (now: number): void => {
     drawnMs = now
     samples.push({ ms: now, bytes: done })
     while (samples.length > 2 && now - samples[0].ms > windowMs) samples.shift()
-    write(`\r\u001b[K${progressLine({ name, total, done, rate: rateOf(samples), elapsedMs: now - startedMs, columns: columns() })}`)
+    write(`\r\u001b[K${progressLine({ name, total, done, rate: rateOf(samples), elapsedMs: now - startedMs, columns: columns(), paused })}`)
   }
   return {
     begin(nextName, sizeBytes) {
@@ -53,6 +56,10 @@ export function createProgress({ write, columns, clock = () => performance.now()
       done += bytes
       const now = clock()
       if (now - drawnMs >= redrawMs) draw(now)
+    },
+    pause(why) {
+      paused = why
+      if (name !== '') draw(clock())
     },
     end: () => write('\r\u001b[K'),
   }
@@ -71,14 +78,16 @@ export interface ProgressState {
   readonly rate: number
   readonly elapsedMs: number
   readonly columns: number
+  /** Stands in place of the rate while nothing comes. */
+  readonly paused?: string | undefined
 }
 
 /** `film.mkv  42% [=======>          ] 1.2 GiB  310 MiB/s  0:05` */
-export function progressLine({ name, total, done, rate, elapsedMs, columns }: ProgressState): string {
+export function progressLine({ name, total, done, rate, elapsedMs, columns, paused }: ProgressState): string {
   const share = total === undefined ? undefined : total === 0 ? 1 : Math.min(done / total, 1)
   const left = share === undefined || rate === 0 ? undefined : ((total! - done) * 1000) / rate
   const time = left === undefined ? formatDuration(elapsedMs) : `${formatDuration(left)} left`
-  const numbers = `${formatSize(done)}  ${formatSize(rate)}/s  ${time}`
+  const numbers = `${formatSize(done)}  ${paused ?? `${formatSize(rate)}/s  ${time}`}`
   const percent = share === undefined ? '' : `${String(Math.floor(share * 100)).padStart(3)}% `
   const room = columns - 1 - numbers.length - percent.length - 2
   if (room < 10) return `${percent}${numbers}`.slice(0, Math.max(columns - 1, 0))

@@ -54,8 +54,11 @@ export interface RemoteCredentials {
   readonly password: string
 }
 
+/** What becomes of a connection: it is lost, back, or given up. */
+export type OnInterruption = (kind: 'lost' | 'restored' | 'given-up') => void
+
 /** Rejects with a message for people when the server is not there or refuses the password. */
-export type ConnectRemote = (credentials: RemoteCredentials) => Promise<RemoteServer>
+export type ConnectRemote = (credentials: RemoteCredentials, onInterruption?: OnInterruption) => Promise<RemoteServer>
 
 /** The `code` of what was thrown, if it has one. */
 export const codeOf = (error: unknown): unknown => (error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined)

@@ -1,13 +1,18 @@
 /** A client: one server, one user. */
+import { randomUUID } from 'node:crypto'
 import { UsageError } from '@holdfast/wire'
 import type { AeadAlgorithm, SigningAlgorithm } from '../security/index.ts'
+import { onBreak } from './breaks.ts'
+import { BufferPool } from './buffers.ts'
 import { Connection } from './connection.ts'
 import type { CallOptions } from './connection.ts'
-import type { ConnectionState } from './states.ts'
+import type { Interruption } from './interruption.ts'
+import { Link } from './link.ts'
 import { defaultOffer, dialects, negotiate } from './negotiate.ts'
 import type { SmbDialect } from './negotiate.ts'
 import { checkSessionOptions, Session } from './session.ts'
 import { SmbShare } from './share.ts'
+import type { LinkState } from './states.ts'
 import { listShares } from './shares.ts'
 import type { SmbShareInfo } from './shares.ts'
 import { Tree } from './tree.ts'
@@ -37,14 +42,25 @@ export interface SmbClientOptions {
   readonly timeoutMs?: number
   /** Credits to ask the server for, each good for 64 KiB under way; default 512. */
   readonly credits?: number
+  /**
+   * How long the client tries to come back after the connection was lost, in ms; default 60,000; 0: not at all. What is under way waits
+   * meanwhile, and goes on as if nothing had been; only then it is rejected with `CONNECTION_LOST`.
+   */
+  readonly reconnectMs?: number
+  /** Told when the connection is lost, when all is as before, and when it will not be again. */
+  readonly onInterruption?: (event: Interruption) => void
 }
 
 const defaultPort = 445
 const defaultTimeoutMs = 30_000
 const defaultCredits = 512
+const defaultReconnectMs = 60_000
 
 /**
  * A session with a server: SMB 2.0.2 to 3.1.1, NTLMv2, signed or encrypted. Logged off by `await using`.
+ *
+ * It outlives its connection: one that is lost is made anew, what was open is open again, and what was under way is carried out once.
+ * A file that the server did not keep rejects with `HANDLE_LOST`, unless it was only read and is still the same.
  *
  * @example
  * await using client = await SmbClient.connect({ host, port, user: 'alice', password })
@@ -52,11 +68,11 @@ const defaultCredits = 512
  * String(await share.readFile('hello.txt')) // => 'hello'
  */
 export class SmbClient implements AsyncDisposable {
-  readonly #connection: Connection
+  readonly #link: Link
   readonly #session: Session
 
-  private constructor(connection: Connection, session: Session) {
-    this.#connection = connection
+  private constructor(link: Link, session: Session) {
+    this.#link = link
     this.#session = session
   }
 
@@ -70,12 +86,27 @@ export class SmbClient implements AsyncDisposable {
     const sessionOptions = { user, password, domain, encrypt, signing, signal }
     checkOptions(options)
     checkSessionOptions(sessionOptions)
-    const connection = new Connection({ host, port, timeoutMs, creditsTarget: credits, signal })
-    await connection.open()
+    const { reconnectMs = defaultReconnectMs, onInterruption } = options
+    const clientGuid = randomUUID()
+    const pool = new BufferPool()
+    let link: Link | undefined
+    const dial = async (how: { readonly signal: AbortSignal | undefined; readonly channelSequence: number }) => {
+      const onBreakOf = (message: Buffer): void => link && onBreak(message, [...link.opens, ...link.opening])
+      const connection = new Connection({ host, port, timeoutMs, creditsTarget: credits, pool, onBreak: onBreakOf, ...how })
+      await connection.open()
+      try {
+        const offer = { ...defaultOffer, ...offerOf(options), requiresSigning: signing === 'required', clientGuid, signal: how.signal }
+        return { connection, negotiated: await negotiate(connection, offer) }
+      } catch (error) {
+        connection.close()
+        throw error
+      }
+    }
+    const { connection, negotiated } = await dial({ signal, channelSequence: 0 })
     try {
-      const negotiated = await negotiate(connection, { ...defaultOffer, ...offerOf(options), requiresSigning: signing === 'required', signal })
       const session = await Session.setup(connection, negotiated, sessionOptions)
-      return new SmbClient(connection, session)
+      link = new Link(session, { dial, reconnectMs, onInterruption })
+      return new SmbClient(link, session)
     } catch (error) {
       connection.close()
       throw error
@@ -101,9 +132,9 @@ export class SmbClient implements AsyncDisposable {
     return this.#session.encrypts
   }
 
-  /** `ready`, until it is `lost` or `closed`. */
-  get state(): ConnectionState {
-    return this.#connection.state
+  /** `connected`, or `suspect` while the server is silent; on the way back after a loss; in the end `given-up` or `closed`. */
+  get state(): LinkState {
+    return this.#link.state
   }
 
   /** Connects to a share. Rejects with SmbError `NO_SUCH_SHARE`, `EACCES`, `ENCRYPTION_NOT_SUPPORTED`. */
@@ -119,8 +150,9 @@ export class SmbClient implements AsyncDisposable {
 
   /** Logs off and disconnects; what is under way is rejected with `CLOSED`. */
   async close(): Promise<void> {
+    this.#link.leave()
     await this.#session.logoff()
-    this.#connection.close()
+    this.#link.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -128,10 +160,18 @@ export class SmbClient implements AsyncDisposable {
   }
 }
 
-function checkOptions({ host, port = defaultPort, timeoutMs = defaultTimeoutMs, credits = defaultCredits, ...offer }: SmbClientOptions): void {
+function checkOptions({
+  host,
+  port = defaultPort,
+  timeoutMs = defaultTimeoutMs,
+  credits = defaultCredits,
+  reconnectMs = 0,
+  ...offer
+}: SmbClientOptions): void {
   if (host === '') throw new UsageError('host', 'a host is needed')
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new UsageError('port', 'port is 1 to 65535')
   if (!(timeoutMs > 0)) throw new UsageError('timeoutMs', 'timeoutMs is a number of ms')
+  if (!(reconnectMs >= 0)) throw new UsageError('reconnectMs', 'reconnectMs is a number of ms, or 0')
   if (!Number.isInteger(credits) || credits < 1 || credits > 65_535) throw new UsageError('credits', 'credits is 1 to 65535')
   const unknown = offer.dialects?.find(dialect => !(dialect in dialects))
   if (offer.dialects?.length === 0 || unknown !== undefined) throw new UsageError('dialects', `dialects are ${Object.keys(dialects).join(', ')}`)

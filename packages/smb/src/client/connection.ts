@@ -1,13 +1,13 @@
 /**
  * A connection (MS-SMB2 3.2.1.2): sends records within the credits there are, finds the request to each response, checks signatures, decrypts.
  *
- * It knows no session beyond its keys, and no file.
+ * It knows no session beyond its keys, and no file. What it leaves behind when it is lost it gives to its rescuer.
  */
 import { MalformedError } from '@holdfast/wire'
 import {
   asyncIdOf,
+  Command,
   Dialect,
-  headerSize,
   isAsync,
   NtStatus,
   splitCompound,
@@ -17,19 +17,25 @@ import {
 } from '../messages/index.ts'
 import type { CompoundPart } from '../messages/index.ts'
 import { transformSessionId } from '../security/index.ts'
+import { answer } from './answers.ts'
+import { anyStatus, dropPending, listen, makeBatch, pendingOf, rejectBatch, statusAllowed } from './batches.ts'
+import type { Batch, CallOptions, Keeper, Pending, Rescuer } from './batches.ts'
 import { BufferPool } from './buffers.ts'
 import { creditCharge, CreditWindow } from './credits.ts'
-import { encodeCancel, encodeFrame } from './encode.ts'
-import { SmbError, statusError } from './errors.ts'
+import { encodeCancel, encodeFrame, unsealPayload } from './encode.ts'
+import { SmbError } from './errors.ts'
 import type { Frame } from './frames.ts'
 import { Incoming } from './incoming.ts'
 import type { Protection } from './protection.ts'
 import { operations } from './requests.ts'
-import type { AnyRecord, Replies, Reply, RequestRecord } from './requests.ts'
+import type { AnyRecord, Replies, Reply, RequestRecord, Scope } from './requests.ts'
 import { connectionStates, nextState } from './states.ts'
 import type { ConnectionEvent, ConnectionState } from './states.ts'
 import { Transport } from './transport.ts'
 import { checkResponse, decrypt } from './verify.ts'
+import { patience, Watchdog } from './watchdog.ts'
+
+export type { CallOptions } from './batches.ts'
 
 /** What a connection is made with. */
 export interface ConnectionOptions {
@@ -42,61 +48,44 @@ export interface ConnectionOptions {
   readonly creditsTarget: number
   /** Monotonic, in ms. */
   readonly clock?: () => number
+  /** Buffers of the connection before this one; requests that it left behind have some of them. */
+  readonly pool?: BufferPool
+  /** How often the session has lost its connection: tells requests of before from those of now (3.x; 3.2.4.1.10). */
+  readonly channelSequence?: number
+  /** Sees OPLOCK_BREAK notifications (3.2.5.19); the view is valid during the call only. What it throws ends the connection. */
+  readonly onBreak?: ((message: Buffer) => void) | undefined
 }
 
-/** How a single call may be influenced. */
-export interface CallOptions {
-  /** Sends CANCEL and rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined
-}
-
-/** A request that was sent, or waits for credits. */
-interface Pending {
-  readonly record: AnyRecord
-  readonly charge: number
-  messageId: number
-  sentAtMs: number
-  /** Known once the server said that it takes longer (3.2.5.1.5). */
-  asyncId: bigint | undefined
-  isAsync: boolean
-  /** Nobody waits for it any more. */
-  abandoned: boolean
-  readonly resolve: (reply: Reply<unknown>) => void
-  readonly reject: (error: unknown) => void
-}
-
-interface Batch {
-  readonly pendings: readonly Pending[]
-  readonly charge: number
-}
-
-/** A request that has no answer after so many times the timeout is given up, even when the server answers others. */
-const patience = 4
 /** Longest message of a server: what was negotiated, and the headers. */
 const frameOverheadBytes = 4096
 const maxFrame = 0xff_ffff
+/** A server that has not finished what came before on a lost connection asks for a request once more (3.2.5.1.3, FILE_NOT_AVAILABLE). */
+const postponeMs = 100
+const postponementsMax = 100
 
 /** One connection to a server. */
-export class Connection {
+export class Connection implements Keeper {
   readonly host: string
   /** Buffers of the size of messages. */
-  readonly pool = new BufferPool()
+  readonly pool: BufferPool
   readonly #options: ConnectionOptions
   readonly #clock: () => number
   readonly #credits: CreditWindow
   readonly #pending = new Map<number, Pending>()
   readonly #sessions = new Map<bigint, Protection>()
+  readonly #postponed = new Map<Batch, NodeJS.Timeout>()
   #queue: Batch[] = []
   #transport: Transport | undefined
   #state: ConnectionState = 'idle'
   #dialect: number = 0
-  #watchdog: NodeJS.Timeout | undefined
+  #watchdog: Watchdog | undefined
+  #rescuer: Rescuer | undefined
   #isAskingForCredits = false
-  #isSuspected = false
   #ended: SmbError | undefined
 
   constructor(options: ConnectionOptions) {
     this.host = options.host
+    this.pool = options.pool ?? new BufferPool()
     this.#options = options
     this.#clock = options.clock ?? (() => performance.now())
     this.#credits = new CreditWindow(options.creditsTarget)
@@ -130,9 +119,19 @@ export class Connection {
       throw error
     }
     this.#go('connected')
-    const period = Math.max(20, Math.min(1000, timeoutMs / 4))
-    this.#watchdog = setInterval(() => this.#watch(), period)
-    this.#watchdog.unref()
+    this.#watchdog = new Watchdog(
+      {
+        timeoutMs,
+        pending: this.#pending,
+        receivedAtMs: () => this.#transport!.receivedAtMs,
+        isDrained: () => this.#queue.length === 0,
+        echo: () => this.#echo(),
+        suspect: isSuspect => this.#suspect(isSuspect),
+        fail: () => this.fail(new SmbError('CONNECTION_LOST', `no answer within ${timeoutMs} ms`)),
+        giveUp: pending => this.#giveUp(pending),
+      },
+      this.#clock,
+    )
   }
 
   /** Says what was negotiated; from now on anything may be sent. `maxMessageBytes`: the largest payload. */
@@ -140,6 +139,26 @@ export class Connection {
     this.#dialect = options.dialect
     this.#transport!.maxFrameBytes = Math.min(maxFrame, options.maxMessageBytes + frameOverheadBytes)
     this.#go('negotiated')
+  }
+
+  /** From now on a loss is its business. */
+  rescuedBy(rescuer: Rescuer): void {
+    this.#rescuer = rescuer
+  }
+
+  /** Sends what was under way, or waited, when another connection was lost. */
+  adopt(batch: Batch, isReplay: boolean): void {
+    batch.keeper = this
+    batch.isReplay = isReplay
+    if (isReplay) batch.postponements = postponementsMax
+    for (const pending of batch.pendings) {
+      pending.messageId = -1
+      pending.asyncId = undefined
+      pending.isAsync = false
+      if (batch.isSent) pending.record.onRepeat?.()
+    }
+    this.#queue.push(batch)
+    this.#pump()
   }
 
   /** Lets messages of a session be decrypted. */
@@ -197,17 +216,25 @@ export class Connection {
 
   #finish(error: SmbError): void {
     this.#ended = error
-    clearInterval(this.#watchdog)
-    const open = [...this.#pending.values(), ...this.#queue.flatMap(({ pendings }) => pendings)]
+    this.#watchdog?.stop()
+    const batches = new Set<Batch>()
+    for (const pending of this.#pending.values()) {
+      if (pending.abandoned || pending.batch === undefined) pending.record.message?.release()
+      else batches.add(pending.batch)
+    }
+    const own = [...this.#pending.values()].filter(({ batch }) => batch === undefined)
+    for (const [batch, timer] of this.#postponed) {
+      clearTimeout(timer)
+      batches.add(batch)
+    }
+    for (const batch of this.#queue) batches.add(batch)
     this.#pending.clear()
+    this.#postponed.clear()
     this.#queue = []
-    for (const pending of open) this.#reject(pending, error)
-  }
-
-  #reject(pending: Pending, { code, message, cause }: SmbError): void {
-    pending.record.message?.release()
-    const { operation, path } = pending.record
-    pending.reject(new SmbError(code, `${operation.name}: ${message}`, { path, cause }))
+    for (const pending of own) pending.reject(error)
+    for (const { pendings } of batches) if (pendings[0].messageId >= 0) unsealPayload(pendings[0].record)
+    if (this.#rescuer?.rescue(error, [...batches]) === true) return
+    for (const batch of batches) rejectBatch(batch, error)
   }
 
   #submit(
@@ -215,54 +242,36 @@ export class Connection {
     { signal }: CallOptions,
     accepts: (record: AnyRecord, status: number) => boolean,
   ): Promise<Reply<unknown>>[] {
-    const pendings: Pending[] = []
-    const promises = records.map(record => {
-      const { promise, resolve, reject } = Promise.withResolvers<Reply<unknown>>()
-      const charge = this.#dialect <= Dialect.smb202 ? 1 : creditCharge(record.payloadBytes ?? 0)
-      const settle = (reply: Reply<unknown>): void => {
-        if (accepts(record, reply.status)) resolve(reply)
-        else reject(statusError(reply.status, record.operation.name, record.path))
-      }
-      const isAsync = false
-      pendings.push({ record, charge, messageId: -1, sentAtMs: 0, asyncId: undefined, isAsync, abandoned: false, resolve: settle, reject })
-      return promise
-    })
-    const batch: Batch = { pendings, charge: pendings.reduce((sum, { charge }) => sum + charge, 0) }
+    const chargeOf = (record: AnyRecord): number => (this.#dialect <= Dialect.smb202 ? 1 : creditCharge(record.payloadBytes ?? 0))
+    const { batch, promises } = makeBatch(records, { keeper: this, chargeOf, accepts })
     const { sends } = connectionStates[this.#state]
-    if (sends === 'nothing' || (sends === 'negotiate' && records[0].operation !== operations.negotiate)) {
-      const error = this.#ended ?? new SmbError('CLOSED', `the connection is ${this.#state}`)
-      for (const pending of pendings) this.#reject(pending, error)
-    } else if (signal?.aborted === true) {
-      for (const pending of pendings) this.#abandon(batch, pending, signal.reason)
+    if (signal?.aborted === true) {
+      for (const pending of batch.pendings) dropPending(pending, signal.reason)
+    } else if (sends === 'nothing' || (sends === 'negotiate' && records[0].operation !== operations.negotiate)) {
+      if (this.#rescuer?.hold(batch) !== true) rejectBatch(batch, this.#ended ?? new SmbError('CLOSED', `the connection is ${this.#state}`))
+      else if (signal !== undefined) listen(batch, promises, signal)
     } else {
-      if (signal !== undefined) this.#listen(batch, promises, signal)
+      if (signal !== undefined) listen(batch, promises, signal)
       this.#queue.push(batch)
       this.#pump()
     }
     return promises
   }
 
-  #listen(batch: Batch, promises: readonly Promise<unknown>[], signal: AbortSignal): void {
-    const onAbort = (): void => {
-      for (const pending of batch.pendings) this.#abandon(batch, pending, signal.reason)
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
-    const done = (): void => signal.removeEventListener('abort', onAbort)
-    Promise.allSettled(promises).then(done, done)
-  }
-
   /** Whoever waited does not any more; what was sent is cancelled, and its response is still taken in. */
-  #abandon(batch: Batch, pending: Pending, reason: unknown): void {
-    const wasSent = pending.messageId >= 0
-    if (!wasSent) {
-      const index = this.#queue.indexOf(batch)
-      if (index >= 0) this.#queue.splice(index, 1)
-      pending.record.message?.release()
-    } else if (this.#pending.has(pending.messageId)) {
+  abandon(batch: Batch, pending: Pending, reason: unknown): void {
+    if (pending.isDone) return
+    if (this.#pending.has(pending.messageId)) {
       pending.abandoned = true
       this.#transport?.send(encodeCancel(pending.record, pending.messageId, pending.asyncId))
+      pending.reject(reason)
+      return
     }
-    pending.reject(reason)
+    const index = this.#queue.indexOf(batch)
+    if (index >= 0) this.#queue.splice(index, 1)
+    clearTimeout(this.#postponed.get(batch))
+    this.#postponed.delete(batch)
+    dropPending(pending, reason)
   }
 
   /** Sends what there are credits for, in order. */
@@ -272,11 +281,12 @@ export class Connection {
       const first = this.#credits.take(batch.charge)
       if (first === undefined) return this.#starved(batch)
       this.#queue.shift()
+      batch.isSent = true
       this.#transmit(batch, first)
     }
   }
 
-  #transmit({ pendings, charge: total }: Batch, first: number): void {
+  #transmit({ pendings, charge: total, isReplay }: Pick<Batch, 'pendings' | 'charge' | 'isReplay'>, first: number): void {
     const now = this.#clock()
     let messageId = first
     const numbers = pendings.map(pending => {
@@ -289,6 +299,8 @@ export class Connection {
         messageId: pending.messageId,
         creditCharge: this.#dialect <= Dialect.smb202 ? 0 : charge,
         creditRequest: this.#credits.request(charge),
+        channelSequence: this.#dialect < Dialect.smb300 ? 0 : (this.#options.channelSequence ?? 0),
+        isReplay: isReplay && this.#dialect >= Dialect.smb300,
       }
     })
     const { message } = pendings[0].record
@@ -303,8 +315,7 @@ export class Connection {
       this.#credits.putBack(total)
       for (const pending of pendings) {
         this.#pending.delete(pending.messageId)
-        pending.record.message?.release()
-        pending.reject(error)
+        dropPending(pending, error)
       }
       return
     }
@@ -332,57 +343,56 @@ export class Connection {
       if (this.#queue[0] === batch && this.#credits.total <= before && this.#credits.available < batch.charge) this.#refuse(batch)
       this.#pump()
     }
-    const echo = {
-      record: { operation: operations.echo, value: {}, scope: batch.pendings[0].record.scope },
-      charge: 1,
-      messageId: first,
-      sentAtMs: 0,
-      asyncId: undefined,
-      isAsync: false,
-      abandoned: false,
-      resolve: done,
-      reject: done,
-    }
-    this.#transmit({ pendings: [echo], charge: 1 }, first)
+    this.#transmitEcho(batch.pendings[0].record.scope, first, done)
+  }
+
+  #transmitEcho(scope: Scope, messageId: number, done: () => void): void {
+    const record = { operation: operations.echo, value: {}, scope }
+    const echo = pendingOf(record, 1, { batch: undefined, resolve: done, reject: done })
+    this.#transmit({ pendings: [echo], charge: 1, isReplay: false }, messageId)
+  }
+
+  /** Asks whether the server is there; an answer is all that counts, and there may be no credit for it. */
+  #echo(): void {
+    const oldest = this.#pending.values().next().value
+    if (this.#state !== 'suspect' && this.#state !== 'ready') return
+    const first = oldest === undefined ? undefined : this.#credits.take(1)
+    if (first !== undefined) this.#transmitEcho(oldest!.record.scope, first, () => undefined)
   }
 
   #refuse(batch: Batch): void {
     if (this.#queue[0] === batch) this.#queue.shift()
     const error = new SmbError('CREDITS_EXHAUSTED', `the server grants ${this.#credits.total} credits, ${batch.charge} are needed`)
-    for (const pending of batch.pendings) this.#reject(pending, error)
+    rejectBatch(batch, error)
   }
 
-  /** A server that owes an answer and says nothing is gone; one that waits for something long is asked whether it is there. */
-  #watch(): void {
-    const { timeoutMs } = this.#options
-    const now = this.#clock()
-    const silentMs = now - this.#transport!.receivedAtMs
-    if (silentMs <= timeoutMs) this.#isSuspected = false
-    let hasOnlyAsync = this.#pending.size > 0
-    for (const pending of this.#pending.values()) {
-      if (pending.isAsync) continue
-      hasOnlyAsync = false
-      const ageMs = now - pending.sentAtMs
-      if (ageMs <= timeoutMs) break
-      if (silentMs > timeoutMs) return this.#suspect()
-      if (ageMs > patience * timeoutMs && !pending.abandoned) {
-        pending.abandoned = true
-        this.#transport!.send(encodeCancel(pending.record, pending.messageId, pending.asyncId))
-        pending.reject(
-          new SmbError('TIMEOUT', `${pending.record.operation.name}: no answer within ${patience * timeoutMs} ms`, { path: pending.record.path }),
-        )
-      }
-    }
-    if (hasOnlyAsync && silentMs > timeoutMs / 2 && this.#queue.length === 0) {
-      const { scope } = this.#pending.values().next().value!.record
-      this.exchange({ operation: operations.echo, value: {}, scope }).catch(() => undefined)
-    }
+  #suspect(isSuspect: boolean): void {
+    const event = isSuspect ? 'silence' : 'sound'
+    if (!(event in connectionStates[this.#state].on)) return
+    this.#go(event)
+    this.#rescuer?.suspected(isSuspect)
   }
 
-  /** The second time in a row it is true: the first time it may be that this process was busy, and the answer waits to be read. */
-  #suspect(): void {
-    if (this.#isSuspected) this.fail(new SmbError('CONNECTION_LOST', `no answer within ${this.#options.timeoutMs} ms`))
-    this.#isSuspected = true
+  /** A request that the server forgot. */
+  #giveUp(pending: Pending): void {
+    pending.abandoned = true
+    this.#transport!.send(encodeCancel(pending.record, pending.messageId, pending.asyncId))
+    const waitedMs = patience * this.#options.timeoutMs
+    pending.reject(new SmbError('TIMEOUT', `${pending.record.operation.name}: no answer within ${waitedMs} ms`, { path: pending.record.path }))
+  }
+
+  /** Sends a request once more, in a while; false: not this one, or not any more. */
+  #postpone({ batch, abandoned }: Pending): boolean {
+    if (abandoned || batch === undefined || !batch.isReplay || batch.postponements === 0 || batch.pendings.length > 1) return false
+    batch.postponements--
+    batch.pendings[0].messageId = -1
+    const again = (): void => {
+      this.#postponed.delete(batch)
+      this.#queue.push(batch)
+      this.#pump()
+    }
+    this.#postponed.set(batch, setTimeout(again, postponeMs))
+    return true
   }
 
   /** Takes in a frame. What it throws ends the connection. */
@@ -400,8 +410,10 @@ export class Connection {
 
   #onMessage(frame: Frame, { header }: CompoundPart, message: Buffer, decryptedBy: Protection | undefined): void {
     if ((header.flags & HeaderFlags.serverToRedir) === 0) throw new MalformedError('bad-flags', 'a server sends a request')
-    // Breaks of oplocks and leases, of which none are asked for yet (3.2.5.19).
-    if (header.messageId === unsolicitedMessageId) return
+    if (header.messageId === unsolicitedMessageId) {
+      if (header.command === Command.oplockBreak) this.#options.onBreak?.(message)
+      return
+    }
     const pending = this.#pending.get(Number(header.messageId))
     // An answer to nothing is discarded (3.2.5.1.2).
     if (pending === undefined || header.command !== pending.record.operation.command) return
@@ -415,39 +427,7 @@ export class Connection {
     }
     this.#pending.delete(pending.messageId)
     this.#credits.finish(pending.charge)
-    this.#settle(pending, new Incoming(frame, header, message))
-  }
-
-  #settle(pending: Pending, incoming: Incoming): void {
-    const { record, abandoned } = pending
-    const { status } = incoming
-    record.message?.release()
-    record.observe?.received(incoming.message, status)
-    let value: unknown
-    if (status === NtStatus.SUCCESS || record.operation.partial.includes(status)) {
-      if (abandoned && record.abandoned === undefined) return
-      try {
-        value = this.#decode(record, incoming)
-      } catch (error) {
-        pending.reject(new SmbError('MALFORMED', `the answer to ${record.operation.name} is malformed`, { path: record.path, cause: error }))
-        throw error
-      }
-    }
-    if (!abandoned) pending.resolve({ status, value })
-    else if (value !== undefined) record.abandoned?.(value)
-  }
-
-  #decode({ operation, receive }: AnyRecord, incoming: Incoming): unknown {
-    // An error with a body of its own form is told by its size (2.2.2); those commands that have 9 too send no such status.
-    const isError = incoming.status !== NtStatus.SUCCESS && incoming.structureSize === 9 && operation === operations.ioctl
-    if (isError) return undefined
-    if (receive !== undefined) return receive(incoming)
-    return operation.response.decode(incoming.own(), headerSize)
+    if (header.status === NtStatus.FILE_NOT_AVAILABLE && this.#postpone(pending)) unsealPayload(pending.record)
+    else answer(pending, new Incoming(frame, header, message))
   }
 }
-
-const statusAllowed = (record: AnyRecord, status: number): boolean =>
-  status === NtStatus.SUCCESS ||
-  record.allows?.includes(status) === true ||
-  (record.operation.partial.includes(status) && status !== NtStatus.INVALID_PARAMETER)
-const anyStatus = (): boolean => true

@@ -18,6 +18,10 @@ export interface Numbering {
   /** 0 in dialect 2.0.2, which has no such thing. */
   readonly creditCharge: number
   readonly creditRequest: number
+  /** 3.x; 0 before. */
+  readonly channelSequence: number
+  /** SMB2_FLAGS_REPLAY_OPERATION. */
+  readonly isReplay: boolean
 }
 
 /**
@@ -33,16 +37,17 @@ export function encodeFrame(records: readonly AnyRecord[], numbers: readonly Num
   let at = headroom
   for (let index = 0; index <= last; index++) {
     const { operation, value, related, mustSign, observe } = records[index]
-    const { messageId, creditCharge, creditRequest } = numbers[index]
+    const { messageId, creditCharge, creditRequest, channelSequence, isReplay } = numbers[index]
     const end = operation.request.encode(value, buffer, at + headerSize)
     const next = index === last ? end : at + roundUp8(end - at)
     buffer.fill(0, end, next)
     Header.encode(
       {
         creditCharge,
+        status: channelSequence,
         command: operation.command,
         credits: creditRequest,
-        flags: related === true ? HeaderFlags.relatedOperations : 0,
+        flags: (related === true ? HeaderFlags.relatedOperations : 0) | (isReplay ? HeaderFlags.replayOperation : 0),
         nextCommand: index === last ? 0 : next - at,
         messageId: BigInt(messageId),
         treeId: scope.treeId,
@@ -73,6 +78,13 @@ export function encodeCancel(record: AnyRecord, messageId: number, asyncId: bigi
   }
   if (!scope.encrypts && scope.protection?.signs === true) scope.protection.signer.sign(buffer.subarray(headroom, end), 'client')
   return finish(buffer, end, scope)
+}
+
+/** A WRITE that was encrypted where its payload lies is decrypted there, to be sent again with other keys. */
+export function unsealPayload({ scope, message }: AnyRecord): void {
+  if (message === undefined || !scope.encrypts) return
+  const frameBytes = message.bytes.readUInt32BE(0)
+  scope.protection!.encrypts!.decrypt(message.bytes.subarray(frameHeaderSize, frameHeaderSize + frameBytes))
 }
 
 /** Puts in front what the scope asks for; the frame as a view. */

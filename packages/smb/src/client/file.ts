@@ -15,16 +15,18 @@ import {
   NtStatus,
   QueryAllocatedRangesReply,
 } from '../messages/index.ts'
-import type { CreateResponse, FileId } from '../messages/index.ts'
 import type { CallOptions } from './connection.ts'
-import { closeRecord, isGone, receiveInfo } from './handle.ts'
+import { isGone, receiveInfo } from './handle.ts'
 import { fileTimeOf, sizeOf, statOfAll } from './info.ts'
 import type { SmbStat } from './info.ts'
 import { ioctl, noOutput } from './ioctl.ts'
-import { friendlyPath, nameOf } from './path.ts'
+import { closeOpen } from './opening.ts'
+import type { Opened } from './opening.ts'
+import { nameOf } from './path.ts'
 import type { TransferOptions } from './pipeline.ts'
 import { checkBytes, readChunks, readInto } from './reading.ts'
 import type { FileRange, OpenFile } from './reading.ts'
+import type { Durability, RemoteOpen } from './remote-open.ts'
 import { operations } from './requests.ts'
 import { serverCopy } from './server-copy.ts'
 import type { ServerCopyOptions } from './server-copy.ts'
@@ -55,8 +57,8 @@ export interface AttributeChanges {
 const statBytes = 4096
 
 /**
- * An open file; closed by `await using`. All calls reject with SmbError: by the server's status, or `CONNECTION_LOST`; with the signal's
- * reason when it aborts.
+ * An open file; closed by `await using`. All calls reject with SmbError: by the server's status, `CONNECTION_LOST`, or `HANDLE_LOST` when
+ * the server did not keep it through a loss of the connection; with the signal's reason when it aborts.
  *
  * @example
  * await using file = await share.open('folder/film.mkv')
@@ -65,7 +67,7 @@ const statBytes = 4096
  */
 export class SmbFile implements OpenFile, AsyncDisposable {
   readonly tree: Tree
-  readonly fileId: FileId
+  readonly fileId: RemoteOpen
   /** In the share, with `/`. */
   readonly path: string
   /** Bytes when it was opened. */
@@ -77,13 +79,18 @@ export class SmbFile implements OpenFile, AsyncDisposable {
   #isOpen = true
 
   /** Not for users: `share.open`. */
-  constructor(tree: Tree, opened: { readonly name: string; readonly response: CreateResponse; readonly desiredAccess: number }) {
+  constructor(tree: Tree, { open, response }: Opened) {
     this.tree = tree
-    this.fileId = opened.response.fileId
-    this.path = friendlyPath(opened.name)
-    this.sizeBytes = sizeOf(opened.response)
-    this.createAction = opened.response.createAction
-    this.isReadable = (opened.desiredAccess & access.readData) !== 0
+    this.fileId = open
+    this.path = open.path
+    this.sizeBytes = sizeOf(response)
+    this.createAction = response.createAction
+    this.isReadable = (open.request.desiredAccess & access.readData) !== 0
+  }
+
+  /** What the server does for it when the connection is lost. The client has it again by itself; see `SmbClientOptions.reconnectMs`. */
+  get durability(): Durability {
+    return this.fileId.durability
   }
 
   /**
@@ -244,7 +251,7 @@ export class SmbFile implements OpenFile, AsyncDisposable {
     if (!this.#isOpen) return
     this.#isOpen = false
     try {
-      await this.tree.exchange(closeRecord(this.tree, this.fileId, this.path))
+      await closeOpen(this.fileId)
     } catch (error) {
       if (!isGone(error)) throw error
     }
@@ -262,7 +269,15 @@ export class SmbFile implements OpenFile, AsyncDisposable {
 
   async #lock({ offset, lengthBytes, signal }: Pick<LockOptions, 'offset' | 'lengthBytes' | 'signal'>, flags: number): Promise<void> {
     const locks = [{ offset: BigInt(checkBytes(offset, 'offset')), length: BigInt(checkBytes(lengthBytes, 'lengthBytes')), flags }]
-    const value = { fileId: this.fileId, locks }
-    await this.tree.exchange({ operation: operations.lock, value, scope: this.tree, path: this.path }, { signal })
+    const open = this.fileId
+    // By the sequence a server knows a replay (3.3.5.14).
+    const { lockSequence, release } = open.takeLockSequence()
+    open.hasLocked = true
+    try {
+      const value = { fileId: open, locks, lockSequence }
+      await this.tree.exchange({ operation: operations.lock, value, scope: this.tree, path: this.path }, { signal })
+    } finally {
+      release()
+    }
   }
 }

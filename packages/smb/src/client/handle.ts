@@ -1,4 +1,5 @@
 /** Opening and closing, and what needs an open only for a moment: one compound of CREATE, something, and CLOSE (MS-SMB2 3.2.4.1.4). */
+import { emptyBytes } from '@holdfast/wire'
 import {
   anyFileId,
   CreateDisposition,
@@ -12,8 +13,10 @@ import {
 } from '../messages/index.ts'
 import type { CreateResponse, FileId } from '../messages/index.ts'
 import type { CallOptions } from './connection.ts'
+import type { CreateExtras } from './durable.ts'
 import { SmbError, statusError } from './errors.ts'
 import type { Incoming } from './incoming.ts'
+import { acrossInterruptions } from './interruption.ts'
 import { friendlyPath } from './path.ts'
 import { operations, record } from './requests.ts'
 import type { AnyRecord, Reply, RequestRecord } from './requests.ts'
@@ -38,7 +41,7 @@ export interface OpenRequest {
 export const shareAll: number = ShareAccess.read | ShareAccess.write | ShareAccess.delete
 
 /** The CREATE of an open. If it was aborted and succeeds all the same, the open is closed. */
-export const createRecord = (tree: Tree, request: OpenRequest) =>
+export const createRecord = (tree: Tree, request: OpenRequest, extras?: CreateExtras) =>
   record({
     operation: operations.create,
     value: {
@@ -48,6 +51,8 @@ export const createRecord = (tree: Tree, request: OpenRequest) =>
       createDisposition: request.createDisposition ?? CreateDisposition.open,
       createOptions: request.createOptions ?? 0,
       fileAttributes: request.fileAttributes ?? 0,
+      requestedOplockLevel: extras?.requestedOplockLevel ?? 0,
+      createContexts: extras?.createContexts ?? emptyBytes,
     },
     scope: tree,
     path: friendlyPath(request.name),
@@ -57,12 +62,6 @@ export const createRecord = (tree: Tree, request: OpenRequest) =>
 /** The CLOSE of an open. `anyFileId` in a compound. */
 export const closeRecord = (tree: Tree, fileId: FileId, path?: string) =>
   record({ operation: operations.close, value: { fileId }, scope: tree, path, ...(fileId === anyFileId ? { related: true } : {}) })
-
-/** Opens. Rejects with SmbError by the status. */
-export async function open(tree: Tree, request: OpenRequest, options?: CallOptions): Promise<CreateResponse> {
-  const { value } = await tree.exchange(createRecord(tree, request), options)
-  return value!
-}
 
 /** The value of a reply of a compound. Throws SmbError for a failure. */
 export function must<Out>(reply: Reply<Out>, what: AnyRecord): Out {
@@ -78,15 +77,36 @@ export async function withHandle<In, Wire, Out = Wire>(
   tree: Tree,
   request: OpenRequest,
   about: Pick<RequestRecord<In, Wire, Out>, 'operation' | 'value' | 'payloadBytes' | 'receive'>,
-  options?: CallOptions,
+  options?: RepeatOptions,
 ): Promise<{ readonly created: CreateResponse; readonly value: Out }> {
   const path = friendlyPath(request.name)
   // No `abandoned`: the CLOSE is under way already.
   const { abandoned: _, ...create } = createRecord(tree, request)
   const middle = record<In, Wire, Out>({ ...about, scope: tree, related: true, path })
-  const [first, second] = await tree.exchangeCompound([create, middle, closeRecord(tree, anyFileId, path)], options)
-  const created = must(first, create)
-  return { created, value: must(second as Reply<Out>, middle) }
+  return repeating(options?.onRepeat, async () => {
+    const [first, second] = await tree.exchangeCompound([create, middle, closeRecord(tree, anyFileId, path)], options)
+    const created = must(first, create)
+    return { created, value: must(second as Reply<Out>, middle) }
+  })
+}
+
+/** Options of what may have to be sent again. */
+export interface RepeatOptions extends CallOptions {
+  /** Called before it is sent again after a loss of the connection; rejects where it must not be. Default: it may. */
+  readonly onRepeat?: ((cause: unknown) => Promise<void>) | undefined
+}
+
+const repeating = <T>(onRepeat: RepeatOptions['onRepeat'], call: () => Promise<T>): Promise<T> => {
+  let cause: unknown
+  return acrossInterruptions(async repeats => {
+    if (repeats > 0) await onRepeat?.(cause)
+    try {
+      return await call()
+    } catch (error) {
+      cause = error
+      throw error
+    }
+  })
 }
 
 /** The value of a QUERY_INFO response: what `layout` makes of the begin of its buffer; it must copy what it keeps. */
@@ -96,10 +116,12 @@ export const receiveInfo =
     layout.decode(QueryInfoResponse.decode(message, headerSize).buffer)
 
 /** CREATE and CLOSE in one round trip: makes something, or finds out that it is there. */
-export async function touch(tree: Tree, request: OpenRequest, options?: CallOptions): Promise<CreateResponse> {
+export async function touch(tree: Tree, request: OpenRequest, options?: RepeatOptions): Promise<CreateResponse> {
   const { abandoned: _, ...create } = createRecord(tree, request)
-  const [first] = await tree.exchangeCompound([create, closeRecord(tree, anyFileId)], options)
-  return must(first, create)
+  return repeating(options?.onRepeat, async () => {
+    const [first] = await tree.exchangeCompound([create, closeRecord(tree, anyFileId)], options)
+    return must(first, create)
+  })
 }
 
 /** How a file can be opened, by the words of node:fs. */
@@ -121,4 +143,5 @@ export const notThroughLinks: number = CreateOptions.openReparsePoint
 
 /** A lost connection has closed what was open on it. */
 export const isGone = (error: unknown): boolean =>
-  error instanceof SmbError && ['CONNECTION_LOST', 'CLOSED', 'SESSION_EXPIRED', 'SHARE_GONE', 'MALFORMED', 'SIGNATURE_INVALID'].includes(error.code)
+  error instanceof SmbError &&
+  ['CONNECTION_LOST', 'HANDLE_LOST', 'CLOSED', 'SESSION_EXPIRED', 'SHARE_GONE', 'MALFORMED', 'SIGNATURE_INVALID'].includes(error.code)

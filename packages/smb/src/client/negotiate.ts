@@ -49,6 +49,8 @@ export interface NegotiateOptions {
   readonly signingAlgorithms: readonly SigningAlgorithm[]
   /** Says so in SecurityMode; the session sees to it. */
   readonly requiresSigning: boolean
+  /** By which a server knows its opens and leases again; default: a new one. */
+  readonly clientGuid?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -117,8 +119,8 @@ export async function negotiate(connection: Connection, options: NegotiateOption
   const speaks3 = revisions.some(revision => revision >= Dialect.smb300)
   const offered: Negotiated['offered'] = {
     revisions,
-    capabilities: speaks3 ? Capability.largeMtu | Capability.encryption : 0,
-    clientGuid: randomUUID(),
+    capabilities: speaks3 ? Capability.largeMtu | Capability.leasing | Capability.persistentHandles | Capability.encryption : 0,
+    clientGuid: options.clientGuid ?? randomUUID(),
     securityMode: options.requiresSigning ? SecurityMode.signingEnabled | SecurityMode.signingRequired : SecurityMode.signingEnabled,
   }
   const preauthHash = new PreauthHash()

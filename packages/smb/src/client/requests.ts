@@ -25,7 +25,11 @@ import {
   LogoffResponse,
   NegotiateRequest,
   NegotiateResponse,
+  LeaseBreakAcknowledgment,
+  LeaseBreakResponse,
   NtStatus,
+  OplockBreakAcknowledgment,
+  OplockBreakResponse,
   QueryDirectoryRequest,
   QueryDirectoryResponse,
   QueryInfoRequest,
@@ -89,6 +93,8 @@ export const operations = Object.freeze({
   queryDirectory: operation('QUERY_DIRECTORY', Command.queryDirectory, QueryDirectoryRequest, QueryDirectoryResponse, overflow),
   changeNotify: operation('CHANGE_NOTIFY', Command.changeNotify, ChangeNotifyRequest, ChangeNotifyResponse),
   queryInfo: operation('QUERY_INFO', Command.queryInfo, QueryInfoRequest, QueryInfoResponse, overflow),
+  oplockBreak: operation('OPLOCK_BREAK', Command.oplockBreak, OplockBreakAcknowledgment, OplockBreakResponse),
+  leaseBreak: operation('OPLOCK_BREAK', Command.oplockBreak, LeaseBreakAcknowledgment, LeaseBreakResponse),
   setInfo: operation('SET_INFO', Command.setInfo, SetInfoRequest, SetInfoResponse),
 })
 
@@ -127,6 +133,8 @@ export interface RequestRecord<In, Wire, Out = Wire> {
   readonly receive?: (incoming: Incoming) => Out
   /** The request was aborted, but it succeeded on the server. */
   readonly abandoned?: (value: Out) => void
+  /** It is sent once more, for the connection was lost before the answer came. */
+  readonly onRepeat?: (() => void) | undefined
   /** Sees the messages as they are on the wire (for pre-authentication integrity); the views are valid during the call only. */
   readonly observe?: { sent(message: Buffer): void; received(message: Buffer, status: number): void }
   /** Only for inference. */

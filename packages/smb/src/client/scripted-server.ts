@@ -29,7 +29,7 @@ export function responseTo({ header }: Seen, answer: Partial<Header> & { body?: 
   const bytes = Buffer.alloc(4 + headerSize + body.length)
   bytes.writeUInt32BE(headerSize + body.length, 0)
   const flags = HeaderFlags.serverToRedir | (answer.asyncId === undefined ? 0 : HeaderFlags.asyncCommand)
-  Header.encode({ ...header, credits: 1, ...answer, flags: answer.flags ?? flags }, bytes, 4)
+  Header.encode({ ...header, status: 0, credits: 1, ...answer, flags: answer.flags ?? flags }, bytes, 4)
   if (answer.asyncId !== undefined) bytes.writeBigUInt64LE(answer.asyncId, 4 + 32)
   body.copy(bytes, 4 + headerSize)
   return bytes

@@ -17,7 +17,7 @@ export interface ServerCopyOptions {
 }
 
 /** Comes with the server's limits. */
-const allows = [NtStatus.INVALID_PARAMETER]
+const allows = [NtStatus.INVALID_PARAMETER, NtStatus.OBJECT_NAME_NOT_FOUND]
 /** What Windows and Samba allow (MS-SMB2 3.3.3); a server that allows less says so. */
 const usualLimits = { chunks: 16, chunkBytes: 1024 * 1024, totalBytes: 16 * 1024 * 1024 }
 
@@ -25,7 +25,12 @@ const usualLimits = { chunks: 16, chunkBytes: 1024 * 1024, totalBytes: 16 * 1024
 export async function serverCopy(source: OpenFile, target: OpenFile & { readonly isReadable: boolean }, options: ServerCopyOptions): Promise<void> {
   const { sourceOffset = 0, offset = 0, lengthBytes, onProgress, signal } = options
   const decodeKey = (output: Buffer): Buffer => Buffer.from(SrvRequestResumeKeyResponse.decode(output).resumeKey)
-  const { value: sourceKey } = await ioctl(source, { ctlCode: Fsctl.srvRequestResumeKey, maxOutputBytes: 32, decode: decodeKey }, { signal })
+  const askForKey = async () => {
+    const { persistent, volatile } = source.fileId
+    const { value } = await ioctl(source, { ctlCode: Fsctl.srvRequestResumeKey, maxOutputBytes: 32, decode: decodeKey }, { signal })
+    return { value: value!, isOf: () => source.fileId.persistent === persistent && source.fileId.volatile === volatile }
+  }
+  let sourceKey = await askForKey()
   // The one that needs less access of the target (MS-SMB2 2.2.31).
   const ctlCode = target.isReadable ? Fsctl.srvCopychunk : Fsctl.srvCopychunkWrite
   let limits = usualLimits
@@ -38,9 +43,15 @@ export async function serverCopy(source: OpenFile, target: OpenFile & { readonly
       chunks.push({ sourceOffset: BigInt(sourceOffset + done + total), targetOffset: BigInt(offset + done + total), length })
       total += length
     }
-    const input = SrvCopychunkCopy.toBytes({ sourceKey: sourceKey!, chunks })
+    const input = SrvCopychunkCopy.toBytes({ sourceKey: sourceKey.value, chunks })
     const { fixedSize: maxOutputBytes, decode } = SrvCopychunkResponse
     const reply = await ioctl(target, { ctlCode, input, maxOutputBytes, decode: output => decode(output) }, { signal, allows })
+    if (reply.status === NtStatus.OBJECT_NAME_NOT_FOUND) {
+      // The key of a source that was opened anew after a loss of the connection is another one.
+      if (sourceKey.isOf()) throw statusError(reply.status, 'IOCTL', target.path)
+      sourceKey = await askForKey()
+      continue
+    }
     const told = reply.value
     if (reply.status === NtStatus.INVALID_PARAMETER) {
       if (!mayAskForLimits || told === undefined || told.chunksWritten === 0 || told.chunkBytesWritten === 0 || told.totalBytesWritten === 0) {

@@ -4,10 +4,13 @@ import { Dialect, HeaderFlags, headerOffset, NtStatus, SecurityMode, SessionFlag
 import { AuthError, createCipher, createSigner, deriveKeys, ntlmClientMechanism, SpnegoClient } from '../security/index.ts'
 import type { CallOptions, Connection } from './connection.ts'
 import { SmbError } from './errors.ts'
+import type { Link } from './link.ts'
 import type { Negotiated } from './negotiate.ts'
 import type { Protection } from './protection.ts'
+import { openOf } from './replay.ts'
 import { operations } from './requests.ts'
 import type { AnyRecord, Replies, Reply, RequestRecord, Scope } from './requests.ts'
+import { connectionStates } from './states.ts'
 
 /** Who logs in, and how what follows is protected. */
 export interface SessionOptions {
@@ -24,26 +27,43 @@ export interface SessionOptions {
 /** What one round of SESSION_SETUP left behind. */
 interface Round {
   readonly status: number
+  readonly sessionId: bigint
   readonly sessionFlags: number
   readonly token: Buffer
   /** The response as it came, to check its signature when there is a key. */
   readonly message: Buffer
 }
 
-/** A session on a connection. */
-export class Session implements Scope {
+/** A server that does not say goodbye is not waited for. */
+const logoffMs = 5000
+
+/** What a login leaves behind. */
+interface Login {
+  readonly sessionId: bigint
+  readonly encrypts: boolean
+  readonly protection: Protection
+}
+
+/** A connection that a login is for. */
+interface Via {
   readonly connection: Connection
   readonly negotiated: Negotiated
+}
+
+/** A session: on one connection after the other, when one is lost. */
+export class Session implements Scope {
+  /** Where requests go. */
+  connection: Connection
   readonly treeId = 0
   readonly #options: SessionOptions
-  #sessionId = 0n
-  #encrypts = false
-  #protection: Protection | undefined
+  #link: Link | undefined
+  #negotiated: Negotiated
+  #login: Login | undefined
   #isValidated = false
 
   private constructor(connection: Connection, negotiated: Negotiated, options: SessionOptions) {
     this.connection = connection
-    this.negotiated = negotiated
+    this.#negotiated = negotiated
     this.#options = options
   }
 
@@ -54,20 +74,48 @@ export class Session implements Scope {
   static async setup(connection: Connection, negotiated: Negotiated, options: SessionOptions): Promise<Session> {
     const session = new Session(connection, negotiated, options)
     if (options.encrypt && negotiated.cipher === undefined) throw noCipher('the server')
-    await session.#authenticate()
+    session.#login = await authenticate({ connection, negotiated }, options, 0n)
+    session.#isValidated = negotiated.revision === Dialect.smb311
     return session
   }
 
+  /**
+   * Logs in on another connection, in the place of what was before (3.2.4.2.3, PreviousSessionId). Requests still go to the connection
+   * before: that one is gone, and its link holds them. Rejects as `setup`; then nothing has changed.
+   */
+  async renew(connection: Connection, negotiated: Negotiated, signal: AbortSignal): Promise<void> {
+    const before = this.#login!
+    const login = await authenticate({ connection, negotiated }, { ...this.#options, signal }, before.sessionId)
+    if (before.encrypts && !login.encrypts) throw noCipher('the server')
+    this.#negotiated = negotiated
+    this.#login = login
+    this.#isValidated = negotiated.revision === Dialect.smb311
+    before.protection.close()
+  }
+
+  /** What reconnects; set once, by the client. */
+  get link(): Link {
+    return this.#link!
+  }
+
+  set link(link: Link) {
+    this.#link = link
+  }
+
+  get negotiated(): Negotiated {
+    return this.#negotiated
+  }
+
   get sessionId(): bigint {
-    return this.#sessionId
+    return this.#login?.sessionId ?? 0n
   }
 
   get protection(): Protection | undefined {
-    return this.#protection
+    return this.#login?.protection
   }
 
   get encrypts(): boolean {
-    return this.#encrypts
+    return this.#login?.encrypts ?? false
   }
 
   /** False before 3.1.1 until FSCTL_VALIDATE_NEGOTIATE_INFO said that nobody changed the negotiation (3.2.5.5). */
@@ -80,8 +128,13 @@ export class Session implements Scope {
     this.#isValidated = true
   }
 
-  /** As `Connection.exchange`. The place where a channel would be chosen. */
+  /** As `Connection.exchange`; rejects with `HANDLE_LOST` for an open that is. The place where a channel would be chosen. */
   exchange<In, Wire, Out = Wire>(record: RequestRecord<In, Wire, Out>, options?: CallOptions): Promise<Reply<Out>> {
+    const error = openOf(record)?.error
+    if (error !== undefined) {
+      record.message?.release()
+      return Promise.reject(error)
+    }
     return this.connection.exchange(record, options)
   }
 
@@ -92,97 +145,106 @@ export class Session implements Scope {
 
   /** LOGOFF; never rejects: what is lost is logged off. */
   async logoff(): Promise<void> {
-    if (this.connection.state === 'ready') {
-      await this.connection.exchange({ operation: operations.logoff, value: {}, scope: this }).catch(() => undefined)
+    if (connectionStates[this.connection.state].sends === 'everything') {
+      const signal = AbortSignal.timeout(logoffMs)
+      await this.connection.exchange({ operation: operations.logoff, value: {}, scope: this }, { signal }).catch(() => undefined)
     }
-    this.connection.removeSession(this.#sessionId)
-    this.#protection?.close()
+    this.connection.removeSession(this.sessionId)
+    this.protection?.close()
   }
+}
 
-  async #authenticate(): Promise<void> {
-    const { user, password, domain } = this.#options
-    const { preauthHash } = this.negotiated
-    const targetName = `cifs/${this.connection.host}`
-    const spnego = new SpnegoClient({ mechanisms: [ntlmClientMechanism({ user, password, domain, targetName })] })
-    const hash = preauthHash.clone()
-    try {
-      let step = await spnego.step(this.negotiated.securityBuffer)
-      let round: Round | undefined
-      while (!step.done) {
-        if (round?.status === NtStatus.SUCCESS) throw new SmbError('NEGOTIATION_FAILED', 'the server ends the login too early')
-        round = await this.#round(step.output, hash)
-        step = await spnego.step(round.token)
-      }
-      if (round?.status !== NtStatus.SUCCESS) throw new SmbError('NEGOTIATION_FAILED', 'the server does not end the login')
-      this.#establish(round, step.sessionKey, hash.value)
-    } catch (error) {
-      if (error instanceof MalformedError)
-        throw new SmbError('MALFORMED', `the server's login token is malformed: ${error.message}`, { cause: error })
-      if (error instanceof AuthError) throw new SmbError('LOGON_FAILURE', `the login of ${user} failed: ${error.message}`, { cause: error })
-      throw error
+async function authenticate(via: Via, options: SessionOptions, previousSessionId: bigint): Promise<Login> {
+  const { user, password, domain } = options
+  const targetName = `cifs/${via.connection.host}`
+  const spnego = new SpnegoClient({ mechanisms: [ntlmClientMechanism({ user, password, domain, targetName })] })
+  const hash = via.negotiated.preauthHash.clone()
+  try {
+    let step = await spnego.step(via.negotiated.securityBuffer)
+    let round: Round | undefined
+    while (!step.done) {
+      if (round?.status === NtStatus.SUCCESS) throw new SmbError('NEGOTIATION_FAILED', 'the server ends the login too early')
+      round = await setupRound(via.connection, options, { securityBuffer: step.output, sessionId: round?.sessionId ?? 0n, previousSessionId, hash })
+      step = await spnego.step(round.token)
     }
+    if (round?.status !== NtStatus.SUCCESS) throw new SmbError('NEGOTIATION_FAILED', 'the server does not end the login')
+    return establish(via, options, { round, sessionKey: step.sessionKey, preauthHash: hash.value })
+  } catch (error) {
+    if (error instanceof MalformedError) throw new SmbError('MALFORMED', `the server's login token is malformed: ${error.message}`, { cause: error })
+    if (error instanceof AuthError) throw new SmbError('LOGON_FAILURE', `the login of ${user} failed: ${error.message}`, { cause: error })
+    throw error
   }
+}
 
-  /** One request and its response; both go into the hash, but for the last response (3.2.5.3.1). */
-  async #round(securityBuffer: Buffer, hash: { update(message: Buffer): void }): Promise<Round> {
-    let message: Buffer = Buffer.alloc(0)
-    const reply = await this.connection.exchange(
-      {
-        operation: operations.sessionSetup,
-        value: {
-          securityMode:
-            this.#options.signing === 'required' ? SecurityMode.signingEnabled | SecurityMode.signingRequired : SecurityMode.signingEnabled,
-          securityBuffer,
-        },
-        scope: { sessionId: this.#sessionId, treeId: 0, protection: undefined, encrypts: false },
-        observe: {
-          sent: request => hash.update(request),
-          received: (response, status) => {
-            message = Buffer.from(response)
-            if (status === NtStatus.MORE_PROCESSING_REQUIRED) hash.update(response)
-          },
+/** One request and its response; both go into the hash, but for the last response (3.2.5.3.1). */
+async function setupRound(
+  connection: Connection,
+  { signing, signal }: SessionOptions,
+  step: {
+    readonly securityBuffer: Buffer
+    readonly sessionId: bigint
+    readonly previousSessionId: bigint
+    readonly hash: { update(message: Buffer): void }
+  },
+): Promise<Round> {
+  const { securityBuffer, previousSessionId, hash } = step
+  let message: Buffer = Buffer.alloc(0)
+  const securityMode = signing === 'required' ? SecurityMode.signingEnabled | SecurityMode.signingRequired : SecurityMode.signingEnabled
+  const reply = await connection.exchange(
+    {
+      operation: operations.sessionSetup,
+      value: { securityMode, securityBuffer, previousSessionId },
+      scope: { sessionId: step.sessionId, treeId: 0, protection: undefined, encrypts: false },
+      observe: {
+        sent: request => hash.update(request),
+        received: (response, status) => {
+          message = Buffer.from(response)
+          if (status === NtStatus.MORE_PROCESSING_REQUIRED) hash.update(response)
         },
       },
-      { signal: this.#options.signal },
-    )
-    this.#sessionId = message.readBigUInt64LE(headerOffset.sessionId)
-    const { securityBuffer: token, sessionFlags } = reply.value!
-    return { status: reply.status, sessionFlags, token, message }
-  }
+    },
+    { signal },
+  )
+  const { securityBuffer: token, sessionFlags } = reply.value!
+  return { status: reply.status, sessionId: message.readBigUInt64LE(headerOffset.sessionId), sessionFlags, token, message }
+}
 
-  #establish({ sessionFlags, message }: Round, sessionKey: Buffer, preauthHash: Buffer): void {
-    const { revision, cipher, signingAlgorithm, serverRequiresSigning } = this.negotiated
-    if ((sessionFlags & (SessionFlags.isGuest | SessionFlags.isNull)) !== 0) {
-      throw new SmbError('GUEST_REFUSED', `the server took ${this.#options.user} for a guest without checking the password`)
-    }
-    const serverEncrypts = (sessionFlags & SessionFlags.encryptData) !== 0
-    if (serverEncrypts && cipher === undefined) throw noCipher('the client')
-    const cipherKeyBits = cipher?.startsWith('AES-256') === true ? 256 : 128
-    const keys = deriveKeys({ dialect: revision, sessionKey, preauthHash, cipherKeyBits })
-    const signer = createSigner({ algorithm: signingAlgorithm, key: keys.signingKey })
-    const encrypts = cipher === undefined ? undefined : createCipher({ algorithm: cipher, key: keys.clientToServerKey! })
-    const decrypts = cipher === undefined ? undefined : createCipher({ algorithm: cipher, key: keys.serverToClientKey! })
-    this.#protection = {
-      signer,
-      signs: this.#options.signing === 'required' || serverRequiresSigning,
-      encrypts,
-      decrypts,
-      close() {
-        signer.close()
-        encrypts?.close()
-        decrypts?.close()
-      },
-    }
-    // Without this a man in the middle could have changed anything so far; in 3.1.1 the keys depend on all of it (3.2.5.3.1).
-    const isSigned = (message.readUInt32LE(headerOffset.flags) & HeaderFlags.signed) !== 0
-    if (isSigned ? !signer.verify(message, 'server') : this.#protection.signs || revision === Dialect.smb311) {
-      this.#protection.close()
-      throw new SmbError('SIGNATURE_INVALID', 'the end of the login is not signed by the server')
-    }
-    this.#encrypts = this.#options.encrypt || serverEncrypts
-    this.#isValidated = revision === Dialect.smb311
-    this.connection.addSession(this.#sessionId, this.#protection)
+function establish(
+  { connection, negotiated }: Via,
+  options: SessionOptions,
+  end: { readonly round: Round; readonly sessionKey: Buffer; readonly preauthHash: Buffer },
+): Login {
+  const { sessionFlags, message, sessionId } = end.round
+  const { revision, cipher, signingAlgorithm, serverRequiresSigning } = negotiated
+  if ((sessionFlags & (SessionFlags.isGuest | SessionFlags.isNull)) !== 0) {
+    throw new SmbError('GUEST_REFUSED', `the server took ${options.user} for a guest without checking the password`)
   }
+  const serverEncrypts = (sessionFlags & SessionFlags.encryptData) !== 0
+  if (serverEncrypts && cipher === undefined) throw noCipher('the client')
+  const cipherKeyBits = cipher?.startsWith('AES-256') === true ? 256 : 128
+  const keys = deriveKeys({ dialect: revision, sessionKey: end.sessionKey, preauthHash: end.preauthHash, cipherKeyBits })
+  const signer = createSigner({ algorithm: signingAlgorithm, key: keys.signingKey })
+  const encrypts = cipher === undefined ? undefined : createCipher({ algorithm: cipher, key: keys.clientToServerKey! })
+  const decrypts = cipher === undefined ? undefined : createCipher({ algorithm: cipher, key: keys.serverToClientKey! })
+  const protection: Protection = {
+    signer,
+    signs: options.signing === 'required' || serverRequiresSigning,
+    encrypts,
+    decrypts,
+    close() {
+      signer.close()
+      encrypts?.close()
+      decrypts?.close()
+    },
+  }
+  // Without this a man in the middle could have changed anything so far; in 3.1.1 the keys depend on all of it (3.2.5.3.1).
+  const isSigned = (message.readUInt32LE(headerOffset.flags) & HeaderFlags.signed) !== 0
+  if (isSigned ? !signer.verify(message, 'server') : protection.signs || revision === Dialect.smb311) {
+    protection.close()
+    throw new SmbError('SIGNATURE_INVALID', 'the end of the login is not signed by the server')
+  }
+  connection.addSession(sessionId, protection)
+  return { sessionId, encrypts: options.encrypt || serverEncrypts, protection }
 }
 
 function noCipher(who: string): SmbError {

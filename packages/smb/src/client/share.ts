@@ -1,4 +1,5 @@
 /** A share: files and folders by their paths. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { UsageError } from '@holdfast/wire'
 import {
   access,
@@ -13,21 +14,23 @@ import {
   FullSizeInformation,
   InfoType,
   NtStatus,
-  RenameInformation,
 } from '../messages/index.ts'
 import type { CallOptions } from './connection.ts'
 import { download, upload } from './copy.ts'
 import type { CopyOptions } from './copy.ts'
 import { SmbError, statusError } from './errors.ts'
 import { SmbFile } from './file.ts'
-import { listFolder } from './folder.ts'
+import { listFolder, listOnce } from './folder.ts'
 import type { ListOptions } from './folder.ts'
-import { notThroughLinks, open, openFlags, receiveInfo, shareAll, touch, withHandle } from './handle.ts'
+import { notThroughLinks, openFlags, receiveInfo, shareAll, touch, withHandle } from './handle.ts'
 import type { OpenFlag } from './handle.ts'
 import { statOfAll } from './info.ts'
 import type { SmbEntry, SmbStat } from './info.ts'
-import { nameOf, parentOf, wirePath } from './path.ts'
+import { acrossInterruptions } from './interruption.ts'
+import { openFile } from './opening.ts'
+import { friendlyPath, nameOf, parentOf, wirePath } from './path.ts'
 import type { TransferOptions } from './pipeline.ts'
+import { rename } from './rename.ts'
 import { operations } from './requests.ts'
 import type { Tree } from './tree.ts'
 import { FolderWatch } from './watch.ts'
@@ -99,41 +102,25 @@ export class SmbShare implements AsyncDisposable {
     const createOptions = nonDirectoryFile | (writeThrough ? CreateOptions.writeThrough : 0) | (deleteOnClose ? CreateOptions.deleteOnClose : 0)
     const { createDisposition } = row
     const request = { name, desiredAccess, shareAccess, createDisposition, createOptions, fileAttributes: attributes }
-    const response = await open(this.tree, request, { signal })
-    return new SmbFile(this.tree, { name, response, desiredAccess })
+    return new SmbFile(this.tree, await openFile(this.tree, request, { signal }))
   }
 
   /** All of a file of at most 2 GiB. Rejects with `EFBIG` for a larger one: that is for `open` and `chunks`. */
   async readFile(path: string, options: TransferOptions = {}): Promise<Buffer> {
-    await using file = await this.open(path, { signal: options.signal })
-    if (file.sizeBytes > readFileBytesMax) throw new SmbError('EFBIG', `'${path}' has ${file.sizeBytes} bytes`, { path })
-    let content: Buffer = Buffer.allocUnsafe(Math.max(file.sizeBytes, firstReadBytes))
-    let lengthBytes = 0
-    for (;;) {
-      const count = await file.read(lengthBytes === 0 ? content : content.subarray(lengthBytes), lengthBytes, options)
-      lengthBytes += count
-      if (lengthBytes < content.length || lengthBytes === file.sizeBytes) return content.subarray(0, lengthBytes)
-      // It grew meanwhile, or says nothing of its size.
-      if (lengthBytes >= readFileBytesMax) throw new SmbError('EFBIG', `'${path}' has more than ${readFileBytesMax} bytes`, { path })
-      content = Buffer.concat([content], content.length * 2)
-    }
+    return acrossInterruptions(() => this.#readFile(path, options))
   }
 
-  /** Makes or replaces a file. Text is written as UTF-8; chunks are asked for as fast as they can be sent, and each may be used again. */
+  /**
+   * Makes or replaces a file. Text is written as UTF-8; chunks are asked for as fast as they can be sent, and each may be used again. Chunks
+   * cannot be asked for once more: with them it rejects with `HANDLE_LOST` where the server did not keep the file open.
+   */
   async writeFile(path: string, content: WriteSource, options: TransferOptions = {}): Promise<void> {
-    await using file = await this.open(path, { flags: 'w', signal: options.signal })
-    const writer = new Writer(file, 0, options)
-    if (typeof content === 'string' || content instanceof Uint8Array) {
-      await writer.writeAll(typeof content === 'string' ? Buffer.from(content) : content)
-    } else {
-      try {
-        for await (const chunk of content) await writer.write(chunk)
-      } catch (error) {
-        await writer.abandon()
-        throw error
-      }
-    }
-    await writer.finish()
+    if (typeof content !== 'string' && !(content instanceof Uint8Array)) return this.#writeChunks(path, content, options)
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content
+    await acrossInterruptions(async () => {
+      await using file = await this.open(path, { flags: 'w', signal: options.signal })
+      await file.write(bytes, 0, options)
+    })
   }
 
   /**
@@ -143,8 +130,7 @@ export class SmbShare implements AsyncDisposable {
    * await share.download('folder/film.mkv', 'film.mkv', { onProgress: ({ copiedBytes, totalBytes }) => console.log(copiedBytes / totalBytes) })
    */
   async download(path: string, localPath: string, options: CopyOptions = {}): Promise<void> {
-    await using file = await this.open(path, { signal: options.signal })
-    await download(file, localPath, options)
+    await download(() => this.open(path, { signal: options.signal }), localPath, options)
   }
 
   /** Copies a local file to the share. The file there is replaced. */
@@ -197,14 +183,17 @@ export class SmbShare implements AsyncDisposable {
       await this.#makeFolder(name, options)
     } catch (error) {
       if (options.recursive !== true) throw error
-      if (hasCode(error, 'EEXIST') && (await this.stat(path, options)).kind === 'folder') return
+      if (hasCode(error, 'EEXIST', 'OUTCOME_UNKNOWN') && (await this.stat(path, options)).kind === 'folder') return
       if (!(error instanceof SmbError && error.status === NtStatus.OBJECT_PATH_NOT_FOUND) || name === '') throw error
       await this.mkdir(parentOf(name), options)
       await this.mkdir(path, options)
     }
   }
 
-  /** Removes a file or a symbolic link. Rejects with `EISDIR` for a folder. */
+  /**
+   * Removes a file or a symbolic link. Rejects with `EISDIR` for a folder. When the connection is lost before the answer comes, what is gone
+   * then counts as removed.
+   */
   async remove(path: string, options?: CallOptions): Promise<void> {
     await this.#delete(wirePath(path), nonDirectoryFile, options)
   }
@@ -213,25 +202,14 @@ export class SmbShare implements AsyncDisposable {
   async removeFolder(path: string, options: CallOptions & { readonly recursive?: boolean } = {}): Promise<void> {
     const name = wirePath(path)
     if (options.recursive === true) {
-      const { signal } = options
-      for await (const entry of listFolder(this.tree, name, { signal })) {
-        const child = name === '' ? entry.name : `${name}\\${entry.name}`
-        if (entry.kind === 'folder') await this.removeFolder(child, options)
-        else await this.#delete(child, 0, options)
-      }
+      await acrossInterruptions(() => this.#clear(name, options))
     }
     if (name !== '') await this.#delete(name, directoryFile, options)
   }
 
   /** Gives a file or folder another path. `replace`: a file that is there goes; else `EEXIST`. */
   async rename(from: string, to: string, options: CallOptions & { readonly replace?: boolean } = {}): Promise<void> {
-    const buffer = RenameInformation.toBytes({ replace: options.replace ?? false, name: wirePath(to) })
-    const request = {
-      name: wirePath(from),
-      desiredAccess: access.delete | access.readAttributes | access.synchronize,
-      createOptions: notThroughLinks,
-    }
-    await this.#set(request, FileClass.rename, buffer, options)
+    await rename(this.tree, { from: wirePath(from), to: wirePath(to), replace: options.replace ?? false }, options)
   }
 
   /** Space of the filesystem the share is on (MS-FSCC 2.5.4). */
@@ -261,6 +239,42 @@ export class SmbShare implements AsyncDisposable {
     await this.close()
   }
 
+  async #readFile(path: string, options: TransferOptions): Promise<Buffer> {
+    await using file = await this.open(path, { signal: options.signal })
+    if (file.sizeBytes > readFileBytesMax) throw new SmbError('EFBIG', `'${path}' has ${file.sizeBytes} bytes`, { path })
+    let content: Buffer = Buffer.allocUnsafe(Math.max(file.sizeBytes, firstReadBytes))
+    let lengthBytes = 0
+    for (;;) {
+      const count = await file.read(lengthBytes === 0 ? content : content.subarray(lengthBytes), lengthBytes, options)
+      lengthBytes += count
+      if (lengthBytes < content.length || lengthBytes === file.sizeBytes) return content.subarray(0, lengthBytes)
+      // It grew meanwhile, or says nothing of its size.
+      if (lengthBytes >= readFileBytesMax) throw new SmbError('EFBIG', `'${path}' has more than ${readFileBytesMax} bytes`, { path })
+      content = Buffer.concat([content], content.length * 2)
+    }
+  }
+
+  async #writeChunks(path: string, content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, options: TransferOptions): Promise<void> {
+    await using file = await this.open(path, { flags: 'w', signal: options.signal })
+    const writer = new Writer(file, 0, options)
+    try {
+      for await (const chunk of content) await writer.write(chunk)
+    } catch (error) {
+      await writer.abandon()
+      throw error
+    }
+    await writer.finish()
+  }
+
+  /** Removes all that is in a folder. */
+  async #clear(name: string, options: CallOptions): Promise<void> {
+    for await (const entry of listOnce(this.tree, name, { signal: options.signal })) {
+      const child = name === '' ? entry.name : `${name}\\${entry.name}`
+      if (entry.kind === 'folder') await this.removeFolder(child, { ...options, recursive: true })
+      else await this.#delete(child, 0, options)
+    }
+  }
+
   async #makeFolder(name: string, options: CallOptions): Promise<void> {
     const request = {
       name,
@@ -271,19 +285,38 @@ export class SmbShare implements AsyncDisposable {
     }
     // The root is always there; its name is not one that could be made.
     if (name === '') throw statusError(NtStatus.OBJECT_NAME_COLLISION, 'CREATE', '')
-    await touch(this.tree, request, options)
+    let isRepeated = false
+    const onRepeat = async (): Promise<void> => void (isRepeated = true)
+    try {
+      await touch(this.tree, request, { ...options, onRepeat })
+    } catch (cause) {
+      if (!isRepeated || !hasCode(cause, 'EEXIST')) throw cause
+      const path = friendlyPath(name)
+      throw new SmbError('OUTCOME_UNKNOWN', `the folder '${path}' is there, and it cannot be told who made it`, { path, cause })
+    }
   }
 
   /** By disposition and not by DELETE_ON_CLOSE: that one does not say when it fails (MS-FSCC 2.4.11). */
   async #delete(name: string, createOptions: number, options?: CallOptions): Promise<void> {
     const request = { name, desiredAccess: access.delete | access.readAttributes, createOptions: createOptions | notThroughLinks }
-    await this.#set(request, FileClass.disposition, DispositionInformation.toBytes({ deletePending: true }), options)
-  }
-
-  async #set(request: Parameters<typeof withHandle>[1], fileInfoClass: number, buffer: Buffer, options?: CallOptions): Promise<void> {
-    const value = { infoType: InfoType.file, fileInfoClass, fileId: anyFileId, buffer }
-    await withHandle(this.tree, request, { operation: operations.setInfo, value }, options)
+    const value = { infoType: InfoType.file, fileInfoClass: FileClass.disposition, fileId: anyFileId, buffer: deletePending }
+    let isRepeated = false
+    const onRepeat = async (): Promise<void> => void (isRepeated = true)
+    for (let waits = 0; ; waits++) {
+      try {
+        return void (await withHandle(this.tree, request, { operation: operations.setInfo, value }, { ...options, onRepeat }))
+      } catch (error) {
+        if (!isRepeated || !(error instanceof SmbError)) throw error
+        if (error.code === 'ENOENT') return
+        // The lost connection has it open yet.
+        if (error.status !== NtStatus.DELETE_PENDING || waits === deleteWaits) throw error
+        await sleep(deleteWaitMs, undefined, { signal: options?.signal })
+      }
+    }
   }
 }
 
+const deleteWaitMs = 100
+const deleteWaits = 50
+const deletePending = DispositionInformation.toBytes({ deletePending: true })
 const hasCode = (error: unknown, ...codes: readonly string[]): boolean => error instanceof SmbError && codes.includes(error.code)

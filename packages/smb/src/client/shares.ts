@@ -4,8 +4,9 @@ import { ndr, pdu, shareType } from '@holdfast/rpc'
 import { fileRights, Fsctl, headerSize, NtStatus, ReadResponse } from '../messages/index.ts'
 import type { CallOptions } from './connection.ts'
 import { SmbError } from './errors.ts'
-import { closeRecord, open } from './handle.ts'
+import { acrossInterruptions } from './interruption.ts'
 import { ioctl } from './ioctl.ts'
+import { closeOpen, openBriefly } from './opening.ts'
 import type { OpenFile } from './reading.ts'
 import { operations } from './requests.ts'
 import { Tree } from './tree.ts'
@@ -47,18 +48,21 @@ const enumOutput = { info: enumStruct, totalEntries: ndr.u32, resumeHandle: ndr.
 export async function listShares(session: Session, options: CallOptions = {}): Promise<SmbShareInfo[]> {
   const tree = await Tree.connect(session, 'IPC$', options)
   try {
-    const { fileId } = await open(tree, { name: 'srvsvc', desiredAccess: fileRights.read | fileRights.write }, options)
-    const pipe = { tree, fileId, path: 'srvsvc' }
-    try {
-      return await enumerate(pipe, options)
-    } catch (cause) {
-      if (!(cause instanceof MalformedError)) throw cause
-      throw new SmbError('MALFORMED', `the list of shares is malformed: ${cause.message}`, { cause })
-    } finally {
-      await tree.exchange(closeRecord(tree, fileId, pipe.path)).catch(() => undefined)
-    }
+    return await acrossInterruptions(() => listOver(tree, options))
   } finally {
     await tree.disconnect()
+  }
+}
+
+async function listOver(tree: Tree, options: CallOptions): Promise<SmbShareInfo[]> {
+  const fileId = await openBriefly(tree, { name: 'srvsvc', desiredAccess: fileRights.read | fileRights.write }, options)
+  try {
+    return await enumerate({ tree, fileId, path: 'srvsvc' }, options)
+  } catch (cause) {
+    if (!(cause instanceof MalformedError)) throw cause
+    throw new SmbError('MALFORMED', `the list of shares is malformed: ${cause.message}`, { cause })
+  } finally {
+    await closeOpen(fileId).catch(() => undefined)
   }
 }
 

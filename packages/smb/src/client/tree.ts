@@ -12,12 +12,13 @@ import {
   ValidateNegotiateInfoRequest,
   ValidateNegotiateInfoResponse,
 } from '../messages/index.ts'
-import type { CallOptions } from './connection.ts'
+import type { CallOptions, Connection } from './connection.ts'
 import { SmbError } from './errors.ts'
 import type { Protection } from './protection.ts'
 import { operations } from './requests.ts'
 import type { AnyRecord, Replies, Reply, RequestRecord, Scope } from './requests.ts'
 import type { Session } from './session.ts'
+import { connectionStates } from './states.ts'
 
 /** What a server says of a share. */
 export type TreeInfo = TreeConnectResponse
@@ -30,6 +31,7 @@ export class Tree implements Scope {
   #treeId = 0
   #info: TreeInfo | undefined
   #isOpen = true
+  #lost: SmbError | undefined
 
   private constructor(session: Session, share: string) {
     this.session = session
@@ -39,8 +41,26 @@ export class Tree implements Scope {
   /** Connects to a share. Rejects with SmbError `NO_SUCH_SHARE`, `EACCES`, `ENCRYPTION_NOT_SUPPORTED`, `NEGOTIATION_TAMPERED`. */
   static async connect(session: Session, share: string, options: CallOptions = {}): Promise<Tree> {
     const tree = new Tree(session, share)
+    await tree.#connect(session, options)
+    session.link.trees.add(tree)
+    return tree
+  }
+
+  /** Connects anew in a session that was renewed; a share that is not there any more takes with it what is open in it. */
+  async renew(connection: Connection, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#connect(connection, { signal })
+      this.#lost = undefined
+    } catch (error) {
+      if (!(error instanceof SmbError) || error.status === undefined) throw error
+      this.#lost = error
+    }
+  }
+
+  async #connect(via: Pick<Session, 'exchange'>, options: CallOptions): Promise<void> {
+    const { session, share } = this
     let treeId = 0
-    const { value } = await session.exchange(
+    const { value } = await via.exchange(
       {
         operation: operations.treeConnect,
         value: { path: `\\\\${session.connection.host}\\${share}` },
@@ -55,13 +75,17 @@ export class Tree implements Scope {
       },
       options,
     )
-    tree.#treeId = treeId
-    tree.#info = value!
+    this.#treeId = treeId
+    this.#info = value!
     if ((value!.shareFlags & ShareFlags.encryptData) !== 0 && session.protection?.encrypts === undefined) {
       throw new SmbError('ENCRYPTION_NOT_SUPPORTED', `share ${share} is encrypted, and the connection has no cipher`, { path: share })
     }
-    if (!session.isValidated) await tree.#validateNegotiation(options)
-    return tree
+    if (!session.isValidated) await this.#validateNegotiation(via, options)
+  }
+
+  /** Why there can be no requests; undefined while there can. */
+  get lost(): SmbError | undefined {
+    return this.#lost
   }
 
   get sessionId(): bigint {
@@ -86,10 +110,15 @@ export class Tree implements Scope {
   }
 
   exchange<In, Wire, Out = Wire>(record: RequestRecord<In, Wire, Out>, options?: CallOptions): Promise<Reply<Out>> {
+    if (this.#lost !== undefined) {
+      record.message?.release()
+      return Promise.reject(this.#lost)
+    }
     return this.session.exchange(record, options)
   }
 
   exchangeCompound<const Records extends readonly AnyRecord[]>(records: Records, options?: CallOptions): Promise<Replies<Records>> {
+    if (this.#lost !== undefined) return Promise.reject(this.#lost)
     return this.session.exchangeCompound(records, options)
   }
 
@@ -97,7 +126,8 @@ export class Tree implements Scope {
   async disconnect(): Promise<void> {
     if (!this.#isOpen) return
     this.#isOpen = false
-    if (this.session.connection.state !== 'ready') return
+    this.session.link.trees.delete(this)
+    if (connectionStates[this.session.connection.state].sends !== 'everything') return
     await this.exchange({ operation: operations.treeDisconnect, value: {}, scope: this }).catch(() => undefined)
   }
 
@@ -105,11 +135,11 @@ export class Tree implements Scope {
    * Asks, signed, what was negotiated unsigned (3.2.5.5). A server without 3.x refuses, signed as well: then nobody took 3.x away from it.
    * What does not agree ends the connection.
    */
-  async #validateNegotiation(options: CallOptions): Promise<void> {
+  async #validateNegotiation(via: Pick<Session, 'exchange'>, options: CallOptions): Promise<void> {
     const { negotiated, protection } = this.session
     const { offered } = negotiated
     if (offered.revisions.every(revision => revision < Dialect.smb300) || protection === undefined) return
-    const { status, value } = await this.exchange(
+    const { status, value } = await via.exchange(
       {
         operation: operations.ioctl,
         value: {
@@ -144,7 +174,7 @@ export class Tree implements Scope {
 
   #tampered(how: string): SmbError {
     const error = new SmbError('NEGOTIATION_TAMPERED', `somebody changed the negotiation: ${how}`)
-    this.session.connection.fail(error)
+    this.session.link.fail(error)
     return error
   }
 }

@@ -9,11 +9,13 @@ import {
   NotifyAction,
   NtStatus,
 } from '../messages/index.ts'
-import type { FileId, NotifyEntry } from '../messages/index.ts'
+import type { NotifyEntry } from '../messages/index.ts'
 import type { CallOptions } from './connection.ts'
 import { folderAccess } from './folder.ts'
-import { closeRecord, open } from './handle.ts'
+import { isInterruption } from './interruption.ts'
+import { closeOpen, openBriefly } from './opening.ts'
 import { friendlyPath } from './path.ts'
+import type { RemoteOpen } from './remote-open.ts'
 import { operations } from './requests.ts'
 import type { Reply } from './requests.ts'
 import type { Tree } from './tree.ts'
@@ -58,7 +60,8 @@ const changeOf = ({ action, name }: NotifyEntry): SmbChange => ({
 })
 
 /**
- * Changes as they happen, until the caller stops or the signal aborts. Nothing is missed from when `ready` resolves.
+ * Changes as they happen, until the caller stops or the signal aborts. Nothing is missed from when `ready` resolves; what happens while the
+ * connection is lost is told as `overflow`.
  *
  * @example
  * await using changes = share.watch('inbox', { recursive: true })
@@ -78,7 +81,7 @@ export class FolderWatch implements AsyncIterableIterator<SmbChange, void, undef
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal
   readonly #changes: SmbChange[] = []
-  #fileId: FileId | undefined
+  #watched: RemoteOpen | undefined
   #underWay: Promise<Reply<NotifyEntry[]>> | undefined
 
   /** Not for users: `share.watch`. */
@@ -101,8 +104,7 @@ export class FolderWatch implements AsyncIterableIterator<SmbChange, void, undef
       await this.ready
       while (this.#changes.length === 0) {
         if (this.#stop.signal.aborted) return { done: true, value: undefined }
-        const { value } = await this.#underWay!
-        this.#ask()
+        const value = await this.#answer()
         // Nothing in it means the same as NOTIFY_ENUM_DIR: too much for the buffer.
         if (value === undefined || value.length === 0) this.#changes.push(overflow)
         else for (const entry of value) this.#changes.push(changeOf(entry))
@@ -126,10 +128,23 @@ export class FolderWatch implements AsyncIterableIterator<SmbChange, void, undef
     await this.#close()
   }
 
+  /** Changes, or undefined where there are some that nobody knows, as after a loss of the connection. */
+  async #answer(): Promise<NotifyEntry[] | undefined> {
+    try {
+      const { value } = await this.#underWay!
+      this.#ask()
+      return value
+    } catch (error) {
+      if (!isInterruption(error)) throw error
+      await closeOpen(this.#watched!).catch(() => undefined)
+      await this.#open(this.#path.replaceAll('/', '\\'))
+      return undefined
+    }
+  }
+
   async #open(name: string): Promise<void> {
     const request = { name, desiredAccess: folderAccess, createOptions: CreateOptions.directoryFile }
-    const { fileId } = await open(this.#tree, request, { signal: this.#signal })
-    this.#fileId = fileId
+    this.#watched = await openBriefly(this.#tree, request, { signal: this.#signal })
     this.#ask()
   }
 
@@ -141,7 +156,7 @@ export class FolderWatch implements AsyncIterableIterator<SmbChange, void, undef
     this.#underWay = tree.exchange(
       {
         operation: operations.changeNotify,
-        value: { flags, outputBufferLength, fileId: this.#fileId!, completionFilter: filter },
+        value: { flags, outputBufferLength, fileId: this.#watched!, completionFilter: filter },
         scope: tree,
         payloadBytes: outputBufferLength,
         allows: overflows,
@@ -156,8 +171,8 @@ export class FolderWatch implements AsyncIterableIterator<SmbChange, void, undef
   async #close(): Promise<void> {
     this.#stop.abort()
     await this.ready.catch(() => undefined)
-    const fileId = this.#fileId
-    this.#fileId = undefined
-    if (fileId !== undefined) await this.#tree.exchange(closeRecord(this.#tree, fileId, this.#path)).catch(() => undefined)
+    const watched = this.#watched
+    this.#watched = undefined
+    if (watched !== undefined) await closeOpen(watched).catch(() => undefined)
   }
 }
