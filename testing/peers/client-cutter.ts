@@ -39,7 +39,11 @@ export async function startCutter(target: Endpoint): Promise<Cutter> {
   const cut = (): void => {
     cuts++
     isMute = false
-    for (const socket of sockets) socket.resetAndDestroy()
+    // A reset of a socket that is ending already never ends (libuv refuses it, and Node keeps the handle).
+    for (const socket of sockets) {
+      if (socket.readyState === 'open') socket.resetAndDestroy()
+      else socket.destroy()
+    }
     sockets.clear()
   }
   const relay = (from: Socket, to: Socket, side: Side): void => {

@@ -10,7 +10,9 @@ import type { Interruption, SmbClientOptions, SmbShare } from '@holdfast/smb/cli
 import { startCutter } from './client-cutter.ts'
 import type { Cutter, Side } from './client-cutter.ts'
 import { sequences, taken } from './client-interruption-files.ts'
+import { runCommand } from './command.ts'
 import { randomContent, temporaryFolder } from './folder.ts'
+import { productMain } from './server.ts'
 import { code, mebibyte, sha256 } from './smb-client-target.ts'
 import type { Target } from './smb-client-target.ts'
 
@@ -124,6 +126,32 @@ export function interruptionSuite(name: string, start: () => Promise<Target>, op
       assert.equal(kinds().filter(kind => kind === 'restored').length, copyCuts)
       assert.equal(await sha256OfFile(folder.at('to')), expected)
       await share.remove('copy.bin')
+    })
+
+    test('holdfast cp goes on, up and down', async () => {
+      await using folder = temporaryFolder('client-cp', { needBytes: copyBytes })
+      const content = randomContent(64 * mebibyte)
+      writeFileSync(folder.at('from'), content)
+      const { host, port } = cutter.endpoint
+      const url = `smb://${target.user}@${host}:${port}/${target.share}/cp.bin`
+      const copy = async (args: readonly string[], moved: () => number): Promise<void> => {
+        const until = moved() + content.length / 2
+        const timer = setInterval(() => {
+          if (moved() < until) return
+          clearInterval(timer)
+          cutter.cut()
+        }, 1)
+        const env = { HOLDFAST_PASSWORD: target.password }
+        const result = await runCommand(process.execPath, [productMain, 'cp', ...args], { env, cwd: folder.path })
+        clearInterval(timer)
+        assert.equal(result.status, 0, result.stderr)
+      }
+      const before = cutter.cuts
+      await copy(['from', url], () => cutter.bytesToServer)
+      await copy([url, 'to'], () => cutter.bytesToClient)
+      assert.equal(cutter.cuts - before, 2)
+      assert.equal(await sha256OfFile(folder.at('to')), sha256(content))
+      await directShare.remove('cp.bin')
     })
 
     test('what is only read is read on, also where a server keeps no handles', async () => {

@@ -106,4 +106,17 @@ describe('the progress bar', () => {
     progress.end()
     assert.equal(drawn.at(-1), '\r\u001b[K')
   })
+
+  test('says that the connection is lost, in place of the rate, until it is back', () => {
+    const drawn: string[] = []
+    const progress = createProgress({ write: text => drawn.push(text), columns: () => 100, clock: () => 0 })
+    progress.pause('connection lost, reconnecting...')
+    assert.deepEqual(drawn, [])
+    progress.begin('film.mkv', 2048)
+    progress.add(1024)
+    progress.pause('connection lost, reconnecting...')
+    assert.match(drawn.at(-1) ?? '', /film\.mkv +50% .* KiB {2}connection lost, reconnecting\.\.\.$/)
+    progress.pause(undefined)
+    assert.match(drawn.at(-1) ?? '', /\/s/)
+  })
 })

@@ -66,6 +66,20 @@ const defaultReconnectMs = 60_000
  * await using client = await SmbClient.connect({ host, port, user: 'alice', password })
  * await using share = await client.share('docs')
  * String(await share.readFile('hello.txt')) // => 'hello'
+ *
+ * @example
+ * await using client = await SmbClient.connect({
+ *   host,
+ *   port,
+ *   user: 'alice',
+ *   password,
+ *   reconnectMs: 120_000,
+ *   onInterruption: ({ kind, attempt, pauseMs }) => console.log(kind, attempt, pauseMs), // restored 1 14
+ * })
+ * await using share = await client.share('docs')
+ * await using file = await share.open('notes.txt', { flags: 'w' })
+ * file.durability // 'durable': the server keeps it open while the client is away; 'none': HANDLE_LOST after a loss
+ * await file.write(Buffer.from('written once, whatever becomes of the connection'), 0)
  */
 export class SmbClient implements AsyncDisposable {
   readonly #link: Link

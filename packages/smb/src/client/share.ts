@@ -202,7 +202,7 @@ export class SmbShare implements AsyncDisposable {
   async removeFolder(path: string, options: CallOptions & { readonly recursive?: boolean } = {}): Promise<void> {
     const name = wirePath(path)
     if (options.recursive === true) {
-      await acrossInterruptions(() => this.#clear(name, options))
+      await acrossInterruptions(repeats => this.#clear(name, options, repeats > 0))
     }
     if (name !== '') await this.#delete(name, directoryFile, options)
   }
@@ -266,12 +266,12 @@ export class SmbShare implements AsyncDisposable {
     await writer.finish()
   }
 
-  /** Removes all that is in a folder. */
-  async #clear(name: string, options: CallOptions): Promise<void> {
+  /** Removes all that is in a folder; what is gone already where it is done again. */
+  async #clear(name: string, options: CallOptions, isAgain: boolean): Promise<void> {
     for await (const entry of listOnce(this.tree, name, { signal: options.signal })) {
       const child = name === '' ? entry.name : `${name}\\${entry.name}`
       if (entry.kind === 'folder') await this.removeFolder(child, { ...options, recursive: true })
-      else await this.#delete(child, 0, options)
+      else await this.#delete(child, 0, options, isAgain)
     }
   }
 
@@ -297,10 +297,10 @@ export class SmbShare implements AsyncDisposable {
   }
 
   /** By disposition and not by DELETE_ON_CLOSE: that one does not say when it fails (MS-FSCC 2.4.11). */
-  async #delete(name: string, createOptions: number, options?: CallOptions): Promise<void> {
+  async #delete(name: string, createOptions: number, options?: CallOptions, isAgain = false): Promise<void> {
     const request = { name, desiredAccess: access.delete | access.readAttributes, createOptions: createOptions | notThroughLinks }
     const value = { infoType: InfoType.file, fileInfoClass: FileClass.disposition, fileId: anyFileId, buffer: deletePending }
-    let isRepeated = false
+    let isRepeated = isAgain
     const onRepeat = async (): Promise<void> => void (isRepeated = true)
     for (let waits = 0; ; waits++) {
       try {
