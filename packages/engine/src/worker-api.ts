@@ -5,6 +5,8 @@
  * on one of them. This file is the contract between `engine` and the protocols (smb, iscsi, management).
  */
 
+import type { MessagePort } from 'node:worker_threads'
+
 /** One framed message from a client, in shared memory. Valid until `release`. */
 export interface Message {
   /** The frame's payload (without the transport's own header). A view of shared memory, never a copy; may be changed in place (decryption). */
@@ -79,6 +81,8 @@ export interface WorkerNode {
   /** Holds the event loop's attention: while something asynchronous is outstanding the worker does not block in Atomics.wait. Call `end` once. */
   beginAsync(): void
   endAsync(): void
+  /** This worker's end of a service that the node was started with (`ManagerOptions.services`). */
+  service(name: string): MessagePort | undefined
   /** Asks the connection manager for something it alone knows. */
   ask<What extends keyof ManagerAnswers>(what: What): Promise<ManagerAnswers[What]>
   /** Writes to the node's log, which the manager keeps; fields are structured-cloned. */

@@ -61,10 +61,10 @@ export class WorkerHandle {
     this.workerPort = port2
   }
 
-  startThread(module: URL): Worker {
+  startThread(module: URL, services: Readonly<Record<string, MessagePort>>): Worker {
     this.thread = new Worker(module, {
-      workerData: { start: this.start, port: this.workerPort },
-      transferList: [this.workerPort],
+      workerData: { start: this.start, port: this.workerPort, services },
+      transferList: [this.workerPort, ...Object.values(services)],
       resourceLimits: { maxOldGenerationSizeMb: this.start.limits.workerHeapMiB },
       name: `worker-${this.index}`,
     })

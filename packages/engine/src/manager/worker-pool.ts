@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { MessageChannel } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
 import type { EngineLimits, ManagerMail, WorkerMail } from '../shared/layout.ts'
 import { WorkerRuntime } from '../worker/runtime.ts'
 import type { ProtocolTable } from '../worker/runtime.ts'
@@ -14,7 +15,12 @@ export interface WorkerPoolOptions {
   readonly inThread?: ProtocolTable
   /** Handed to every worker (structured clone). */
   readonly config?: unknown
+  /** Made anew for each worker that starts: the worker's end of what other threads do for it (`WorkerNode.service`). */
+  readonly services?: Services
 }
+
+/** Ports to other threads, by name. */
+export type Services = Readonly<Record<string, () => MessagePort>>
 
 /** What the connection manager does about its workers. */
 export interface WorkerEvents {
@@ -128,7 +134,7 @@ export class WorkerPool {
 
   async #startInThread(protocols: ProtocolTable): Promise<void> {
     const handle = this.#newHandle(0)
-    const runtime = new WorkerRuntime(handle.start, handle.workerPort)
+    const runtime = new WorkerRuntime(handle.start, { manager: handle.workerPort, services: this.#connectServices() })
     let scheduled = false
     const turn = (): void => {
       scheduled = false
@@ -160,7 +166,7 @@ export class WorkerPool {
     const { workerModule } = this.#options
     if (workerModule === undefined) throw new Error('neither workerModule nor inThread was given')
     const handle = this.#newHandle(index)
-    const thread = handle.startThread(workerModule)
+    const thread = handle.startThread(workerModule, this.#connectServices())
     let cause: Error | undefined
     handle.port.on('message', (mail: WorkerMail) => {
       if (mail.kind === 'ready') {
@@ -193,6 +199,10 @@ export class WorkerPool {
       this.#events.onReplaced(handle)
     })
     this.#connectPeers(handle)
+  }
+
+  #connectServices(): Readonly<Record<string, MessagePort>> {
+    return Object.fromEntries(Object.entries(this.#options.services ?? {}).map(([name, connect]) => [name, connect()]))
   }
 
   #connectPeers(handle: WorkerHandle): void {

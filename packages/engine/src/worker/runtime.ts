@@ -35,6 +35,7 @@ export class WorkerRuntime implements WorkerNode, ConnectionHost {
   readonly #fromManager: RingReader
   readonly #toManager: RingWriter
   readonly #port: MessagePort
+  readonly #services: Readonly<Record<string, MessagePort>>
   readonly #protocols = new Map<string, { framing: Framing; protocol: WorkerProtocol }>()
   readonly #connections: (WorkerConnection | undefined)[] = []
   readonly #lostListeners: ((worker: number) => void)[] = []
@@ -44,7 +45,7 @@ export class WorkerRuntime implements WorkerNode, ConnectionHost {
   #async = 0
   #heldConnections = new Set<WorkerConnection>()
 
-  constructor(start: WorkerStart, port: MessagePort) {
+  constructor(start: WorkerStart, ports: { readonly manager: MessagePort; readonly services: Readonly<Record<string, MessagePort>> }) {
     this.index = start.index
     this.workers = start.workers
     this.incarnation = start.incarnation
@@ -55,7 +56,8 @@ export class WorkerRuntime implements WorkerNode, ConnectionHost {
     this.control = new Int32Array(start.control)
     this.#fromManager = new RingReader(start.toWorker, ringShape)
     this.#toManager = new RingWriter(start.toManager, ringShape)
-    this.#port = port
+    this.#port = ports.manager
+    this.#services = ports.services
     this.mesh = new Mesh(start.index)
     this.counters = new SharedCounters(start.counters, mail => this.mail(mail))
     this.#visit = (type, a, b, c, d) => this.#onRecord(type, a, b, c, d)
@@ -93,6 +95,10 @@ export class WorkerRuntime implements WorkerNode, ConnectionHost {
 
   onWorkerLost(listener: (worker: number) => void): void {
     this.#lostListeners.push(listener)
+  }
+
+  service(name: string): MessagePort | undefined {
+    return this.#services[name]
   }
 
   beginAsync(): void {

@@ -34,9 +34,9 @@ const restingResources = new Set(['MessagePort', 'Immediate', 'Timeout', 'PipeWr
  * })
  */
 export async function runWorker(protocols: ProtocolTable): Promise<WorkerRuntime> {
-  const { start, port } = workerData as { start: WorkerStart; port: MessagePort }
+  const { start, port, services } = workerData as { start: WorkerStart; port: MessagePort; services: Readonly<Record<string, MessagePort>> }
   if (parentPort === null) throw new Error('runWorker must be called in a worker thread')
-  const runtime = new WorkerRuntime(start, port)
+  const runtime = new WorkerRuntime(start, { manager: port, services })
   const loop = new WorkerLoop(runtime)
   runtime.onShutdown = () => {
     // What the manager said before (closing connections) is worked off first.

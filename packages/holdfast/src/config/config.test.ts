@@ -57,7 +57,7 @@ describe('defaults, file, flags', () => {
     })
   })
 
-  const noOptions = { readOnly: false, encrypt: false, accessBasedEnumeration: false, delayedWriteTimes: true }
+  const noOptions = { readOnly: false, encrypt: false, accessBasedEnumeration: false, continuouslyAvailable: false, delayedWriteTimes: true }
 
   test('a file says what flags say, in the same words; its paths are relative to it', () => {
     const config = resolve({
@@ -181,7 +181,7 @@ describe('what this version does not have is refused, not ignored', () => {
     { content: ['127.0.0.1:80'] },
     { store: 'sqlite' },
     { cluster: 'c1' },
-    { share: ['docs=docs,continuous-availability'] },
+    { share: ['docs=docs,scale-out'] },
     { share: ['docs=docs,read-only,scale-out'] },
   ] as const) {
     test(Object.entries(flags).join(' '), () => {

@@ -29,6 +29,7 @@ export interface ShareSettings {
   readonly encrypt: boolean
   /** Users see only what they may read. */
   readonly accessBasedEnumeration: boolean
+  readonly continuouslyAvailable: boolean
   /** A write shows in the file's write time two seconds later, or when the file is flushed or closed. */
   readonly delayedWriteTimes: boolean
   readonly comment: string
@@ -89,8 +90,7 @@ interface Given {
 }
 
 const asList = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [value])
-const optionProblem = (name: string): string | undefined =>
-  name === 'continuous-availability' || name === 'scale-out' ? `the share option ${name} is not available yet` : undefined
+const optionProblem = (name: string): string | undefined => (name === 'scale-out' ? `the share option ${name} is not available yet` : undefined)
 
 /**
  * Reads, merges and checks. Throws `ConfigError` with one line that names the key, the value and what is allowed.
@@ -249,6 +249,7 @@ function makeShare({ name, path, options, origin, comment, users }: ShareParts):
     readOnly: options.includes('read-only'),
     encrypt: options.includes('encrypt'),
     accessBasedEnumeration: options.includes('access-based-enumeration'),
+    continuouslyAvailable: options.includes('continuous-availability'),
     delayedWriteTimes: !options.includes('immediate-write-times'),
     comment,
     ...(users && { users }),

@@ -21,6 +21,8 @@ export interface NodeShare {
   readonly encrypt: boolean
   readonly accessBasedEnumeration?: boolean
   readonly delayedWriteTimes?: boolean
+  /** Persistent handles, and writes on stable storage before the answer. */
+  readonly continuouslyAvailable?: boolean
   /** Everybody where undefined. */
   readonly users?: readonly string[]
 }

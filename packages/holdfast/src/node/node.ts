@@ -1,5 +1,7 @@
 /** Starts a node: connection manager, workers, listeners. */
 
+import { join } from 'node:path'
+import { sqliteStore } from '@holdfast/cluster'
 import { ConnectionManager } from '@holdfast/engine'
 import { createPartitionMemory } from '@holdfast/smb/server'
 import type { FileSystem } from '@holdfast/storage'
@@ -58,13 +60,21 @@ export async function startNode(config: NodeConfig, { log, fileSystems }: NodeRe
   const inThread = config.inThread === true || (fileSystems?.size ?? 0) > 0
   const kerberos = config.kerberos && checkedKerberos(config.kerberos, config.stateDir)
   if (kerberos) log.info(kerberos, 'login with Kerberos is on')
+  const store = config.shares.some(share => share.continuouslyAvailable)
+    ? await sqliteStore({ path: join(config.stateDir, 'store.sqlite') })
+    : undefined
   const manager = await ConnectionManager.start({
+    services: store === undefined ? {} : { store: () => store.connect() },
     ...(inThread ? { inThread: workerProtocols(fileSystems) } : { workerModule: new URL('./worker.ts', import.meta.url) }),
     config: { ...config, ...(kerberos && { kerberos }), partitions: config.shares.map(() => createPartitionMemory()) } satisfies NodeConfig,
     limits: config.limits.engine,
     ...(config.workers !== undefined && { workers: config.workers }),
     onLog: (level, message, fields) => log[isLevel(level) ? level : 'info'](fields, message),
   })
+  const close = async (): Promise<void> => {
+    await manager.close()
+    await store?.close()
+  }
   try {
     // One after the other: so they are in the order in which they were given, and the first that fails is told.
     const listeners = { smb: [] as Address[], http: [] as Address[] }
@@ -74,12 +84,12 @@ export async function startNode(config: NodeConfig, { log, fileSystems }: NodeRe
     return {
       listeners,
       workers: manager.workers,
-      close: () => manager.close(),
+      close,
       killWorker: index => manager.killWorker(index),
-      [Symbol.asyncDispose]: () => manager.close(),
+      [Symbol.asyncDispose]: close,
     }
   } catch (error) {
-    await manager.close()
+    await close()
     throw error
   }
 }

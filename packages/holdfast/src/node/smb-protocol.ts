@@ -1,5 +1,7 @@
 /** The SMB server on a worker: the place where filesystems, users and the protocol meet. */
 
+import { openStorePort } from '@holdfast/cluster'
+import type { Store } from '@holdfast/cluster'
 import type { WorkerNode, WorkerProtocol } from '@holdfast/engine'
 import { LoginThrottle, ntlmMechanism } from '@holdfast/smb/security'
 import { createSmbServer, smbFraming } from '@holdfast/smb/server'
@@ -9,6 +11,7 @@ import type { FileSystem } from '@holdfast/storage'
 import { openAccounts } from './accounts.ts'
 import { kerberosOf } from './kerberos.ts'
 import type { NodeConfig, NodeShare } from './node-config.ts'
+import { openStoreOf } from './open-store.ts'
 import { openShareModule } from './share-module.ts'
 
 /** How SMB is cut out of a TCP stream (MS-SMB2 2.1). */
@@ -16,8 +19,12 @@ export const smbListenerFraming = smbFraming()
 
 /** Builds the protocol for one worker. `objects` has the filesystems of an in-thread node by share name. */
 export async function createSmbOnWorker(node: WorkerNode, config: NodeConfig, objects?: ReadonlyMap<string, FileSystem>): Promise<WorkerProtocol> {
+  const storePort = node.service('store')
+  const store = storePort && openStorePort(storePort)
   const accounts = openAccounts({ stateDir: config.stateDir, domain: config.name, domainSid: config.identity.machineSid })
-  const shares = await Promise.all(config.shares.map((share, index) => serveShare(share, config.partitions?.[index], objects)))
+  const shares = await Promise.all(
+    config.shares.map((share, index) => serveShare(share, { node, store, partitionMemory: config.partitions?.[index], objects })),
+  )
   const limits: Partial<SmbLimits> = config.limits.smb
   const log = loggerOf(node)
   const kerberos = config.kerberos && kerberosOf(config.kerberos, { stateDir: config.stateDir, accounts, log })
@@ -49,10 +56,15 @@ export async function createSmbOnWorker(node: WorkerNode, config: NodeConfig, ob
 
 async function serveShare(
   share: NodeShare,
-  partitionMemory: SharedArrayBuffer | undefined,
-  objects?: ReadonlyMap<string, FileSystem>,
+  from: {
+    readonly node: WorkerNode
+    readonly store: Store | undefined
+    readonly partitionMemory: SharedArrayBuffer | undefined
+    readonly objects: ReadonlyMap<string, FileSystem> | undefined
+  },
 ): Promise<ServedShare> {
-  const { name, comment, readOnly, encrypt, accessBasedEnumeration = false, delayedWriteTimes = true, users } = share
+  const { node, store, partitionMemory, objects } = from
+  const { name, comment, readOnly, encrypt, accessBasedEnumeration = false, delayedWriteTimes = true, continuouslyAvailable = false, users } = share
   return {
     name,
     comment,
@@ -61,6 +73,8 @@ async function serveShare(
     accessBasedEnumeration,
     delayedWriteTimes,
     ...(users === undefined ? {} : { users }),
+    continuouslyAvailable,
+    ...(continuouslyAvailable && store !== undefined && { openStore: openStoreOf(store, name, node) }),
     ...(partitionMemory === undefined ? {} : { partitionMemory }),
     fileSystem: await openSource(share, objects),
   }

@@ -8,6 +8,7 @@ import { createSmbProtocol } from './core/index.ts'
 import type { ShareConfig, SmbServerConfig, SmbServerDependencies } from './core/index.ts'
 import { breakEvents, fileCommands, PipeServices, publishRemoval, removeByPath, ShareFiles } from './files/index.ts'
 import { createOpenTableClient } from './opens/index.ts'
+import type { OpenStore } from './opens/index.ts'
 
 /** A disk share on this worker. */
 export interface ServedShare extends ShareConfig {
@@ -16,6 +17,8 @@ export interface ServedShare extends ShareConfig {
   readonly partitionMemory?: SharedArrayBuffer
   /** Worker that arbitrates between the share's opens; the same answer on all workers. Default 0. */
   readonly owner?: number
+  /** Keeps the persistent opens of a share that is continuously available; without it the share is none. Used on the worker that arbitrates. */
+  readonly openStore?: OpenStore
 }
 
 /** What `createSmbServer` makes a server of, on each worker. */
@@ -65,7 +68,8 @@ const shownPath = (name: string): string => `C:\\${name}`
 export function createSmbServer(node: WorkerNode, options: SmbServerOptions): WorkerProtocol {
   const served = new Map(options.shares.map(share => [share.name.toUpperCase(), share]))
   const pipes = new PipeServices(createPipeServices(pipesView(options)))
-  const config: SmbServerConfig = { ...options.config, shares: options.shares.map(withoutObjects) }
+  const persistentHandles = options.shares.some(isContinuouslyAvailable)
+  const config: SmbServerConfig = { persistentHandles, ...options.config, shares: options.shares.map(withoutObjects) }
   return createSmbProtocol(config, node, {
     ...options.dependencies,
     fileCommands,
@@ -77,8 +81,12 @@ export function createSmbServer(node: WorkerNode, options: SmbServerOptions): Wo
   })
 }
 
-function withoutObjects({ fileSystem: _fileSystem, partitionMemory: _memory, owner: _owner, ...config }: ServedShare): ShareConfig {
-  return config
+/** What a client is told to survive has to be kept somewhere. */
+const isContinuouslyAvailable = (share: ServedShare): boolean => share.continuouslyAvailable === true && share.openStore !== undefined
+
+function withoutObjects(share: ServedShare): ShareConfig {
+  const { fileSystem: _fileSystem, partitionMemory: _memory, owner: _owner, openStore: _store, ...config } = share
+  return { ...config, continuouslyAvailable: isContinuouslyAvailable(share) }
 }
 
 function createShareFiles(node: WorkerNode, share: ServedShare, options: SmbServerOptions): ShareFiles {
@@ -91,6 +99,8 @@ function createShareFiles(node: WorkerNode, share: ServedShare, options: SmbServ
     ownerOf: (_partition, workers) => (share.owner ?? 0) % workers,
     events: {
       ...events,
+      onStoreError: error =>
+        options.dependencies.log?.error({ error, share: share.name }, 'the persistent opens of a share cannot be read; it is tried again'),
       onOrphanedDelete: order => {
         removeByPath(files, order)
           .then(() => publishRemoval(files, order))
@@ -98,6 +108,7 @@ function createShareFiles(node: WorkerNode, share: ServedShare, options: SmbServ
           .finally(() => opens.deleteFinished(order.ticket))
       },
     },
+    store: isContinuouslyAvailable(share) ? share.openStore : undefined,
     watchFolder: fileSystem.watch === undefined ? undefined : (path, how, listener) => fileSystem.watch!(path, how, listener),
   })
   const files: ShareFiles = new ShareFiles({
@@ -106,7 +117,7 @@ function createShareFiles(node: WorkerNode, share: ServedShare, options: SmbServ
     owner: `${options.machineSid}-500`,
     group: wellKnownSids.users,
     readOnly: share.readOnly ?? fileSystem.features.readOnly,
-    writeThrough: share.continuouslyAvailable ?? false,
+    writeThrough: isContinuouslyAvailable(share),
     accessBasedEnumeration: share.accessBasedEnumeration ?? false,
     delayedWriteTimes: share.delayedWriteTimes ?? true,
   })

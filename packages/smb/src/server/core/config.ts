@@ -58,6 +58,8 @@ export interface SmbServerConfig {
   /** Greatest READ and WRITE, in bytes (64 KiB with 2.0.2). Default 2 MiB: with 8 MiB writing began late and was slower. */
   readonly transferBytesMax?: number
   readonly multiChannel?: boolean
+  /** Clients may ask for persistent handles: there is a share that is continuously available. Default false. */
+  readonly persistentHandles?: boolean
   /** Hosts of the listeners, as clients that ask for further channels are told: `''`, `::` and `0.0.0.0` are all addresses. Default all. */
   readonly listensOn?: readonly string[]
   /** There is a listener for SMB Direct. Default false. */
@@ -132,6 +134,7 @@ export interface Settings {
   readonly signingAlgorithms: readonly SigningAlgorithm[]
   readonly transferBytesMax: number
   readonly multiChannel: boolean
+  readonly persistentHandles: boolean
   readonly listensOn: readonly string[]
   readonly offersRdma: boolean
   readonly interimDelayMs: number
@@ -148,6 +151,7 @@ export const settingsOf = (config: SmbServerConfig): Settings => ({
   signingAlgorithms: config.signingAlgorithms ?? ['AES-GMAC', 'AES-CMAC', 'HMAC-SHA256'],
   transferBytesMax: config.transferBytesMax ?? 2 * 1024 * 1024,
   multiChannel: config.multiChannel ?? true,
+  persistentHandles: config.persistentHandles ?? false,
   listensOn: config.listensOn ?? [''],
   offersRdma: config.offersRdma ?? false,
   interimDelayMs: config.interimDelayMs ?? 250,

@@ -184,6 +184,7 @@ function capabilitiesFor(dialect: number, options: { found: Choice; decoded: Neg
   return (
     (dialect >= Dialect.smb210 ? Capability.largeMtu | (leasing ? Capability.leasing : 0) : 0) |
     (dialect >= Dialect.smb300 && leasing ? offered & Capability.directoryLeasing : 0) |
+    (dialect >= Dialect.smb300 && settings.persistentHandles ? offered & Capability.persistentHandles : 0) |
     (dialect >= Dialect.smb300 && settings.multiChannel ? offered & Capability.multiChannel : 0) |
     (dialect >= Dialect.smb300 && dialect < Dialect.smb311 && options.found.cipher !== undefined ? Capability.encryption : 0)
   )

@@ -53,9 +53,9 @@ function contextsOf(plan: CreatePlan, created: Created): CreateContext[] {
   const asked = plan.contexts
   const contexts: CreateContext[] = []
   const add = (name: string, data: Buffer): void => void contexts.push({ name, data })
-  const { lease, durable } = created.granted ?? created.open.grant
+  const { lease, durable, persistent } = created.granted ?? created.open.grant
   if (lease !== undefined) add(CreateContextName.requestLease, encodeLease(lease))
-  if (plan.durable !== undefined && durable === true) contexts.push(durableResponse(plan.durable, plan.durable.persistent))
+  if (plan.durable !== undefined && durable === true) contexts.push(durableResponse(plan.durable, persistent === true))
   if (asked.maximalAccess) {
     add(CreateContextName.queryMaximalAccess, QueryMaximalAccessResponse.toBytes({ queryStatus: NtStatus.SUCCESS, maximalAccess: created.maximal }))
   }

@@ -47,7 +47,7 @@ export interface Created {
   /** Rights of the user on the file, for the MxAc context. */
   readonly maximal: number
   /** What the response says was granted, where that is not what the open has. */
-  readonly granted?: Pick<OpenGrant, 'oplockLevel' | 'lease' | 'durable'>
+  readonly granted?: Pick<OpenGrant, 'oplockLevel' | 'lease' | 'durable' | 'persistent'>
 }
 
 export async function create(request: RequestContext): Promise<Outcome> {
@@ -150,8 +150,7 @@ async function openExisting(request: RequestContext, files: ShareFiles, plan: Cr
     // Whoever had to give its caching up has written what it had meanwhile.
     if (!overwrite) return { open, action: CreateAction.opened, info: hasWaited ? await handle.info() : info, maximal }
     await replaceContent(plan, open)
-    const action = plan.disposition === CreateDisposition.supersede ? CreateAction.superseded : CreateAction.overwritten
-    return { open, action, info: await handle.info(), maximal }
+    return { open, action: actionOf(plan, { overwrite, created: false }), info: await handle.info(), maximal }
   } finally {
     if (!kept) await handle.close()
   }
@@ -285,7 +284,7 @@ async function arbitrate(request: RequestContext, files: ShareFiles, plan: Creat
     oplockLevel: plan.oplockLevel,
     ...(plan.lease === undefined || (what.info.isFolder && !leasesFolders(request)) ? {} : { lease: plan.lease }),
     clientGuid: request.connection.clientGuid,
-    ...durabilityOf(request, plan),
+    ...durabilityOf(request, plan, what),
   })
   const result: OpenResult = 'status' in answer ? answer : await settled(request, answer)
   if (result.status === 'SUCCESS') return { grant: result, hasWaited: !('status' in answer) && answer.hasWaited }
@@ -294,10 +293,11 @@ async function arbitrate(request: RequestContext, files: ShareFiles, plan: Creat
 }
 
 /** What the arbitration is told of a handle that is to outlive its connection. */
-function durabilityOf({ session }: RequestContext, { durable, options }: CreatePlan): Pick<OpenRequest, 'durable' | 'createGuid'> {
+function durabilityOf({ session }: RequestContext, plan: CreatePlan, what: Arbitration): Pick<OpenRequest, 'durable' | 'createGuid'> {
+  const { durable } = plan
   if (durable === undefined) return {}
   const { version, persistent, createGuid } = durable
-  const face: OpenFace = { createOptions: options }
+  const face: OpenFace = { createOptions: plan.options, action: actionOf(plan, what) }
   return {
     ...(createGuid === undefined ? {} : { createGuid }),
     durable: { version, persistent, timeoutMs: durableTimeoutMs(durable), owner: session.user.sid, face },
@@ -306,6 +306,12 @@ function durabilityOf({ session }: RequestContext, { durable, options }: CreateP
 
 /** Who does not announce directory leasing is given no lease on a folder (3.3.5.4, 3.3.5.9.11). */
 const leasesFolders = ({ connection }: RequestContext): boolean => (connection.clientCapabilities & Capability.directoryLeasing) !== 0
+
+function actionOf(plan: CreatePlan, what: Pick<Arbitration, 'overwrite' | 'created'>): number {
+  if (what.created) return CreateAction.created
+  if (!what.overwrite) return CreateAction.opened
+  return plan.disposition === CreateDisposition.supersede ? CreateAction.superseded : CreateAction.overwritten
+}
 
 function addOpen(
   request: RequestContext,

@@ -118,7 +118,9 @@ export class FileOpen implements ServerOpen {
     await former.close()
   }
 
-  onGone(reason: OpenCloseReason): Promise<void> {
+  async onGone(reason: OpenCloseReason): Promise<void> {
+    // The store keeps it for the next process.
+    if (reason === 'shutdown' && this.grant.persistent === true) return this.letGo()
     return this.grant.durable === true && outlived.has(reason) ? this.#park() : this.close()
   }
 

@@ -17,6 +17,8 @@ import type { ShareFiles } from './share-files.ts'
 /** What a worker needs of a durable open beyond its record; plain data. */
 export interface OpenFace {
   readonly createOptions: number
+  /** CreateAction of its CREATE, for a replay of that. */
+  readonly action: number
 }
 
 export async function reconnect(request: RequestContext, files: ShareFiles, plan: CreatePlan): Promise<Outcome> {
@@ -40,7 +42,8 @@ export async function reconnectByReplay(request: RequestContext, files: ShareFil
   const result = await files.opens.reconnect(ask)
   if (result.status === 'OBJECT_NAME_NOT_FOUND') return undefined
   if (result.status !== 'SUCCESS') throw new StatusError(statusOf(result.status))
-  return takeUp(request, files, result)
+  const created = await takeUp(request, files, result)
+  return { ...created, action: (result.record.durable!.face as OpenFace).action }
 }
 
 async function takeUp(request: RequestContext, files: ShareFiles, { record, ...grant }: Reconnected): Promise<Created> {

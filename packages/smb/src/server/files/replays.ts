@@ -61,9 +61,16 @@ export function answerToReplay(request: RequestContext, plan: CreatePlan, create
   if (lease === undefined) {
     // As asked now, whatever the open has: so Windows answers.
     const { oplockLevel } = plan
-    return { ...created, granted: { oplockLevel, durable: open.grant.durable === true && oplockLevel === OplockLevel.batch } }
+    const persistent = open.grant.persistent === true
+    return {
+      ...created,
+      granted: { oplockLevel, persistent, durable: open.grant.durable === true && (persistent || oplockLevel === OplockLevel.batch) },
+    }
   }
   const now = open.files.opens.cachingOf(open.grant)
   const current = now === undefined ? lease : { ...lease, state: now.state, epoch: now.epoch, breakInProgress: now.breakingTo !== undefined }
-  return { ...created, granted: { oplockLevel: OplockLevel.lease, lease: current, durable: open.grant.durable === true } }
+  return {
+    ...created,
+    granted: { oplockLevel: OplockLevel.lease, lease: current, durable: open.grant.durable === true, persistent: open.grant.persistent === true },
+  }
 }

@@ -27,9 +27,9 @@ interface CreateIdentity {
 const keepsItsPlace = ({ durable, caching }: Open): boolean => {
   if (durable === undefined) return false
   if (durable.persistent) return true
-  if (caching === undefined) return false
-  if (caching.kind === 'lease') return (caching.state & leaseStates.handle) !== 0
-  return caching.phase === 'held' && oplockLevel(caching.state) === oplockLevels.batch
+  // Who is asked to give something up, and is gone, gives up all (MS-SMB2 3.3.4.6, 3.3.4.7).
+  if (caching?.phase !== 'held') return false
+  return caching.kind === 'lease' ? (caching.state & leaseStates.handle) !== 0 : oplockLevel(caching.state) === oplockLevels.batch
 }
 
 const noGuid = '0'.repeat(32)
@@ -64,7 +64,7 @@ export class DurableOpens {
   granted(open: Open, request: OpenRequest, grant: OpenGrant): OpenGrant {
     if (request.durable === undefined || request.isFolder) return grant
     open.durable = request.durable
-    if (keepsItsPlace(open)) return { ...grant, durable: true }
+    if (keepsItsPlace(open)) return { ...grant, durable: true, persistent: request.durable.persistent }
     open.durable = undefined
     return grant
   }
@@ -90,11 +90,16 @@ export class DurableOpens {
     const open = ask.openId === undefined ? this.ofCreate(ask) : this.#host.open(ask.openId)
     if (open === undefined) return { status: 'OBJECT_NAME_NOT_FOUND' }
     for (const [applies, status] of refusals) if (applies(open, ask)) return { status }
+    this.serve(open, worker)
+    return { ...grantOf(open), record: recordOf(open) }
+  }
+
+  /** An open that waited is served by a worker again. */
+  serve(open: Open, worker: number): void {
     this.#unpark(open)
     if (open.keeper !== worker && open.keeper !== noWorker) this.#host.letGo(open.keeper, open.id)
     open.worker = worker
     open.keeper = noWorker
-    return { ...grantOf(open), record: recordOf(open) }
   }
 
   /** Nobody can be told of a break: what is not persistent gives way (MS-SMB2 3.3.4.6, 3.3.4.7). True where that changed anything. */
@@ -129,8 +134,8 @@ export class DurableOpens {
 const createKey = ({ clientGuid, createGuid }: CreateIdentity): string => `${clientGuid}/${createGuid ?? ''}`
 
 /** An open as a CREATE response tells it. */
-const grantOf = ({ id, caching }: Open): OpenGrant => {
-  const grant = { status: 'SUCCESS', openId: id, durable: true } as const
+const grantOf = ({ id, caching, durable }: Open): OpenGrant => {
+  const grant = { status: 'SUCCESS', openId: id, durable: true, persistent: durable?.persistent === true } as const
   if (caching === undefined) return { ...grant, oplockLevel: oplockLevels.none }
   if (caching.kind === 'oplock') return { ...grant, oplockLevel: oplockLevel(caching.state) }
   return { ...grant, oplockLevel: oplockLevels.lease, lease: leaseGrant(caching) }

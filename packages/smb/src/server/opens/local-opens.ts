@@ -1,4 +1,5 @@
 import type { Admission } from './admission.ts'
+import { afterFlush } from './journal.ts'
 import type { Notifications, NotifyRequest, NotifyResult } from './notify/types.ts'
 import type { OpenTable } from './open-table.ts'
 import type { Opens } from './opens.ts'
@@ -53,7 +54,7 @@ export class LocalOpens implements Opens {
   open(request: OpenRequest): OpenResult | Pending<OpenResult> {
     const { recovery } = this.#service
     if (recovery !== undefined) return this.#openAfter(recovery, request)
-    const result = this.#table.open(this.#worker, request)
+    const result = this.#service.opened(this.#table.open(this.#worker, request))
     if (result instanceof Pending) {
       void result.promise.then(later => later.status === 'SUCCESS' && this.#admission.admitLater(later.openId))
     } else if (result.status === 'SUCCESS') this.#admission.admit(result.openId)
@@ -69,7 +70,7 @@ export class LocalOpens implements Opens {
     })
     void recovery.then(() => {
       if (pending.settled) return
-      const result = this.#table.open(this.#worker, request)
+      const result = this.#service.opened(this.#table.open(this.#worker, request))
       const settle = (settled: OpenResult): void => {
         if (settled.status === 'SUCCESS') this.#admission.admitLater(settled.openId)
         pending.settle(settled)
@@ -82,13 +83,13 @@ export class LocalOpens implements Opens {
     return pending
   }
 
-  close({ openId }: OpenReference): CloseResult {
+  close({ openId }: OpenReference): MaybePromise<CloseResult> {
     this.#admission.forget(openId)
-    return this.#table.close(openId)
+    return this.#written(this.#table.close(openId))
   }
 
-  park({ openId }: OpenReference, isReplayEligible: boolean): boolean {
-    return this.#table.park(openId, isReplayEligible)
+  park({ openId }: OpenReference, isReplayEligible: boolean): MaybePromise<boolean> {
+    return this.#written(this.#table.park(openId, isReplayEligible))
   }
 
   reconnect(ask: ReconnectRequest): MaybePromise<ReconnectResult> {
@@ -96,26 +97,31 @@ export class LocalOpens implements Opens {
     return recovery === undefined ? this.#reconnect(ask) : recovery.then(() => this.#reconnect(ask))
   }
 
-  #reconnect(ask: ReconnectRequest): ReconnectResult {
+  #reconnect(ask: ReconnectRequest): MaybePromise<ReconnectResult> {
     const result = this.#table.reconnect(this.#worker, ask)
     if (result.status === 'SUCCESS') this.#admission.admitLater(result.openId)
-    return result
+    return this.#written(result)
+  }
+
+  /** The answer, once what it says is in the store. */
+  #written<T>(result: T): MaybePromise<T> {
+    return afterFlush(this.#table.journal, result)
   }
 
   deleteFinished(ticket: number): void {
     this.#table.deleteFinished(ticket)
   }
 
-  acknowledgeOplockBreak({ openId }: OpenReference, level: number): OplockAcknowledgement {
-    return this.#table.acknowledgeOplockBreak(openId, level)
+  acknowledgeOplockBreak({ openId }: OpenReference, level: number): MaybePromise<OplockAcknowledgement> {
+    return this.#written(this.#table.acknowledgeOplockBreak(openId, level))
   }
 
-  acknowledgeLeaseBreak(ack: { readonly clientGuid: string; readonly leaseKey: string; readonly state: number }): LeaseAcknowledgement {
-    return this.#table.acknowledgeLeaseBreak(ack)
+  acknowledgeLeaseBreak(ack: { readonly clientGuid: string; readonly leaseKey: string; readonly state: number }): MaybePromise<LeaseAcknowledgement> {
+    return this.#written(this.#table.acknowledgeLeaseBreak(ack))
   }
 
   setDeletePending({ openId }: OpenReference, on: boolean): StatusResult | Pending<StatusResult> {
-    return this.#table.setDeletePending(openId, on)
+    return this.#service.changed(this.#table.setDeletePending(openId, on))
   }
 
   isDeletePending({ openId }: OpenReference): boolean {
@@ -126,12 +132,13 @@ export class LocalOpens implements Opens {
     return this.#table.prepareRename(openId, target)
   }
 
-  commitRename({ openId }: OpenReference, target: { readonly path: string; readonly stream?: string }): void {
+  commitRename({ openId }: OpenReference, target: { readonly path: string; readonly stream?: string }): MaybePromise<void> {
     this.#table.commitRename(openId, target)
+    return this.#written(undefined)
   }
 
   lock({ openId }: OpenReference, elements: readonly LockElement[], sequence?: LockSequence): StatusResult | Pending<StatusResult> {
-    return this.#table.lock(openId, elements, sequence)
+    return this.#service.changed(this.#table.lock(openId, elements, sequence), openId)
   }
 
   ioConflict({ openId }: OpenReference, offset: number, lengthBytes: number, isWrite: boolean): boolean {

@@ -1,6 +1,7 @@
 import { Admission } from './admission.ts'
 import { LocalOpens } from './local-opens.ts'
 import type { FolderWatcher } from './notify/external-changes.ts'
+import type { OpenStore } from './journal.ts'
 import { openIdsOf } from './open-ids.ts'
 import { OpenTable } from './open-table.ts'
 import type { Opens } from './opens.ts'
@@ -24,6 +25,8 @@ export interface OpenTableClientOptions {
   readonly breakTimeoutMs?: number
   /** How long a new owner waits for the other workers to bring what they hold; 1 s unless given. */
   readonly graceMs?: number
+  /** Where persistent opens are kept; without it there are none. Asked on the owner only. */
+  readonly store?: OpenStore | undefined
   /** Changes made behind the server's back: usually `FileSystem.watch`. Called on the owner only. */
   readonly watchFolder?: FolderWatcher | undefined
 }
@@ -69,9 +72,17 @@ const createOwner = (options: OpenTableClientOptions, scheduler: Scheduler): Ope
     ...(options.memory === undefined ? {} : { memory: options.memory }),
     ...(options.breakTimeoutMs === undefined ? {} : { breakTimeoutMs: options.breakTimeoutMs }),
     watchFolder: attentive(node, options.watchFolder),
+    store: options.store,
   })
   // Shared memory that had an owner before tells that this one is a successor.
-  const service = new OwnerService({ node, table, scheduler, recovering: table.generation > 1, graceMs: options.graceMs ?? 1_000 })
+  const service = new OwnerService({
+    node,
+    table,
+    scheduler,
+    recovering: table.generation > 1,
+    graceMs: options.graceMs ?? 1_000,
+    onError: error => events.onStoreError?.(error),
+  })
   const opens = new LocalOpens({ worker: node.index, table, service, admission })
   return Object.assign(opens, { [Symbol.dispose]: () => node.unregister(ownerObject(partition)) })
 }

@@ -8,6 +8,8 @@ import { breakReadCaching, lockRanges, releaseLocks } from './locking.ts'
 import type { FolderWatcher } from './notify/external-changes.ts'
 import { NotifyRegistry, type WatchRecord } from './notify/notify-registry.ts'
 import type { NotifyRequest, NotifyResult } from './notify/types.ts'
+import { Journal, type OpenStore } from './journal.ts'
+import { opensOf } from './mirror.ts'
 import { createPartitionMemory, PartitionMemory } from './partition-memory.ts'
 import { PartitionState, type TableMessage } from './partition-state.ts'
 import { Pending } from './pending.ts'
@@ -51,6 +53,8 @@ export interface OpenTableOptions {
   /** Reports what others do in a folder, while it is watched. */
   readonly watchFolder?: FolderWatcher | undefined
   readonly incarnation?: number
+  /** Keeps persistent opens; without one there are none. */
+  readonly store?: OpenStore | undefined
 }
 
 const closed: StatusResult = { status: 'FILE_CLOSED' }
@@ -71,6 +75,8 @@ interface Deletion {
 export class OpenTable {
   readonly partition: string
   readonly notify: NotifyRegistry
+  /** Where opens are kept that are to survive the process. */
+  readonly journal: Journal | undefined
   readonly #state: PartitionState
   readonly #memory: PartitionMemory
   readonly #nextOpenId: () => bigint
@@ -111,6 +117,7 @@ export class OpenTable {
       give: open => this.#closeUnserved(open),
       letGo: (worker, openId) => this.#send(worker, { type: 'let-go', openId }),
     })
+    this.journal = options.store && new Journal(options.store, openId => this.#persistentRecord(openId))
     this.notify = new NotifyRegistry({
       memory: this.#memory,
       scheduler,
@@ -135,6 +142,7 @@ export class OpenTable {
   }
 
   #tell(worker: number, message: TableMessage): void {
+    if (this.journal !== undefined) for (const openId of opensOf(message)) this.journal.note(openId)
     // Watches live here, whoever serves their open.
     if (message.type === 'path') this.notify.moved(message.openId, message.path)
     if (message.type === 'delete-pending' && message.deletePending !== 'none') this.notify.folderGoing(message.openIds)
@@ -162,15 +170,26 @@ export class OpenTable {
     return undefined
   }
 
+  #newOpenId(): bigint {
+    // Opens of an earlier process may still have theirs.
+    for (;;) {
+      const id = this.#nextOpenId()
+      if (!this.#state.opens.has(id)) return id
+    }
+  }
+
   #attemptOpen(worker: number, request: OpenRequest): Attempt<OpenResult> {
-    let attempt = attemptOpen(this.#state, request, () => ({ id: this.#nextOpenId(), worker }))
+    let attempt = attemptOpen(this.#state, request, () => ({ id: this.#newOpenId(), worker }))
     // Whoever is away is not waited for.
     while ('blockers' in attempt && attempt.blockers.some(blocker => this.#durable.giveWay(blocker))) {
-      attempt = attemptOpen(this.#state, request, () => ({ id: this.#nextOpenId(), worker }))
+      attempt = attemptOpen(this.#state, request, () => ({ id: this.#newOpenId(), worker }))
     }
     if ('blockers' in attempt || attempt.result.status !== 'SUCCESS') return attempt
     const open = this.#state.opens.get(attempt.result.openId)
-    return open === undefined ? attempt : { result: this.#durable.granted(open, request, attempt.result) }
+    if (open === undefined) return attempt
+    const result = this.#durable.granted(open, request, attempt.result)
+    this.journal?.note(open.id)
+    return { result }
   }
 
   #onUnreachable(caching: Caching): void {
@@ -188,17 +207,22 @@ export class OpenTable {
     const open = this.#state.opens.get(openId)
     if (open === undefined || !this.#durable.park(open, open.worker, isReplayEligible)) return false
     this.#state.waiting.refuse(waiter => waiter.open === open, 'CANCELLED')
+    this.journal?.note(openId)
     return true
   }
 
   /** A client comes back to an open that waits for it. */
   reconnect(worker: number, ask: ReconnectRequest): ReconnectResult {
-    return this.#durable.reconnect(worker, ask)
+    const result = this.#durable.reconnect(worker, ask)
+    if (result.status === 'SUCCESS') this.journal?.note(result.openId)
+    return result
   }
 
   /** Closes what nobody serves. */
   #closeUnserved(open: Open): void {
     const order = this.#close(open)
+    // Nobody waits for it: the next change tries again what fails.
+    this.journal?.flush()?.catch(() => undefined)
     if (order === undefined) return
     this.#deletions.get(order.ticket)!.whenGone = []
     this.#orphaned?.(order)
@@ -220,6 +244,7 @@ export class OpenTable {
   #close(open: Open): DeleteOrder | undefined {
     const { stream, caching } = open
     open.closed = true
+    this.journal?.note(open.id)
     this.#durable.closed(open)
     releaseLocks(this.#state, open)
     this.notify.closed(open.id)
@@ -340,11 +365,27 @@ export class OpenTable {
     return open && recordOf(open)
   }
 
+  #persistentRecord(openId: bigint): OpenRecord | undefined {
+    const open = this.#state.opens.get(openId)
+    return open?.durable?.persistent === true ? recordOf(open) : undefined
+  }
+
+  /** Enters the opens that the store has: all of them wait for their clients. */
+  async recover(): Promise<void> {
+    for (const record of (await this.journal?.load()) ?? []) {
+      if (this.#state.opens.has(record.openId)) continue
+      const open = restoreOpen(this.#state, record, noWorker)
+      this.#durable.park(open, noWorker, true)
+    }
+  }
+
   /** Takes over what a worker had been granted by the former owner. */
   reclaim(worker: number, reclaimed: { readonly opens: readonly OpenRecord[]; readonly watches: readonly WatchRecord[] }): void {
     for (const record of reclaimed.opens) {
       const open = restoreOpen(this.#state, record, worker)
       if (record.parked === true) this.#durable.park(open, worker, true)
+      // The store had it first.
+      else if (open.worker === noWorker) this.#durable.serve(open, worker)
     }
     for (const watch of reclaimed.watches) this.notify.reclaim(watch)
   }

@@ -1,6 +1,7 @@
 import type { WorkerNode, WorkerObject } from '@holdfast/engine'
 import type { WatchRecord } from './notify/notify-registry.ts'
 import type { FolderChange, NotifyRequest, NotifyResult, RenameNotice } from './notify/types.ts'
+import { afterFlush, pendingAfterFlush } from './journal.ts'
 import type { OpenTable } from './open-table.ts'
 import { Pending } from './pending.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -87,6 +88,13 @@ export interface OwnerMethods {
   publishRename(argument: RenameNotice): void
 }
 
+/** Among the workers whose opens are awaited: the store's. */
+const theStore = -1
+const loadRetryMs = 1000
+
+/** Hears that the store has not answered; it is asked again. */
+export type OnStoreError = (error: unknown) => void
+
 /** Serves the open table to the other workers, and takes over from a former owner. */
 export class OwnerService {
   /** Settles when all other workers have brought what they hold; undefined when there is nothing to wait for. */
@@ -104,11 +112,12 @@ export class OwnerService {
     readonly scheduler: Scheduler
     readonly recovering: boolean
     readonly graceMs: number
+    readonly onError: OnStoreError
   }) {
     this.#node = options.node
     this.#table = options.table
     this.#clientObject = clientObject(options.table.partition)
-    if (options.recovering && options.node.workers > 1) this.#startRecovery(options.scheduler, options.graceMs)
+    this.#startRecovery(options)
     options.node.register(ownerObject(options.table.partition), this.#object())
     options.node.onWorkerLost(worker => {
       this.#table.dropWorker(worker)
@@ -116,17 +125,39 @@ export class OwnerService {
     })
   }
 
-  #startRecovery(scheduler: Scheduler, graceMs: number): void {
-    for (let worker = 0; worker < this.#node.workers; worker++) if (worker !== this.#node.index) this.#awaited.add(worker)
+  #startRecovery(options: {
+    readonly scheduler: Scheduler
+    readonly recovering: boolean
+    readonly graceMs: number
+    readonly onError: OnStoreError
+  }): void {
+    const { scheduler } = options
+    if (options.recovering) for (let worker = 0; worker < this.#node.workers; worker++) if (worker !== this.#node.index) this.#awaited.add(worker)
+    if (this.#table.journal !== undefined) this.#awaited.add(theStore)
+    if (this.#awaited.size === 0) return
     const { promise, resolve } = Promise.withResolvers<void>()
     this.recovery = promise
-    const stopTimer = scheduler.after(graceMs, () => this.#recovered?.())
+    // Workers that say nothing have nothing; the store has to answer.
+    const stopTimer = scheduler.after(options.graceMs, () => {
+      for (const source of this.#awaited) if (source !== theStore) this.#reported(source)
+    })
     this.#recovered = () => {
       this.#recovered = undefined
       this.recovery = undefined
       stopTimer()
       resolve()
     }
+    if (this.#table.journal !== undefined) this.#load(options)
+  }
+
+  #load({ scheduler, onError }: { readonly scheduler: Scheduler; readonly onError: OnStoreError }): void {
+    this.#table.recover().then(
+      () => this.#reported(theStore),
+      (error: unknown) => {
+        onError(error)
+        scheduler.after(loadRetryMs, () => this.#load({ scheduler, onError }))
+      },
+    )
   }
 
   #reported(worker: number): void {
@@ -148,6 +179,28 @@ export class OwnerService {
     return answer.promise.finally(() => this.#cancellable.delete(key))
   }
 
+  /** An open as it may be told: what is persistent is in the store, or it has not happened. */
+  opened(result: OpenResult | Pending<OpenResult>): OpenResult | Pending<OpenResult> {
+    return pendingAfterFlush(this.#table.journal, result, {
+      failed: granted => {
+        if (granted.status === 'SUCCESS') this.#table.close(granted.openId)
+        return { status: 'INSUFFICIENT_RESOURCES' }
+      },
+    })
+  }
+
+  /** The same for a change of an open. */
+  changed(result: StatusResult | Pending<StatusResult>, openId?: bigint): StatusResult | Pending<StatusResult> {
+    return pendingAfterFlush(this.#table.journal, result, {
+      noted: () => openId !== undefined && this.#table.journal?.note(openId),
+      failed: () => ({ status: 'INSUFFICIENT_RESOURCES' }),
+    })
+  }
+
+  #written<T>(result: T): T | Promise<T> {
+    return afterFlush(this.#table.journal, result)
+  }
+
   #grant(result: OpenResult): RemoteGrant {
     if (result.status !== 'SUCCESS') return { result }
     const caching = this.#table.recordOf(result.openId)?.caching
@@ -164,23 +217,24 @@ export class OwnerService {
     } = {
       open: ({ token, request }, from) =>
         this.#whenRecovered<RemoteGrant>(() => {
-          const answer = this.#await(from, token, table.open(from, request))
+          const answer = this.#await(from, token, this.opened(table.open(from, request)))
           return answer instanceof Promise ? answer.then(result => this.#grant(result)) : this.#grant(answer)
         }),
-      close: ({ openId }) => table.close(openId),
-      park: ({ openId, isReplayEligible }) => table.park(openId, isReplayEligible),
+      close: ({ openId }) => this.#written(table.close(openId)),
+      park: ({ openId, isReplayEligible }) => this.#written(table.park(openId, isReplayEligible)),
       reconnect: (ask, from) =>
         this.#whenRecovered(() => {
           const result = table.reconnect(from, ask)
-          return { result, ...(result.status === 'SUCCESS' ? table.slotOf(result.openId) : undefined) }
+          return this.#written({ result, ...(result.status === 'SUCCESS' ? table.slotOf(result.openId) : undefined) })
         }),
-      acknowledgeOplockBreak: ({ openId, level }) => table.acknowledgeOplockBreak(openId, level),
-      acknowledgeLeaseBreak: ack => table.acknowledgeLeaseBreak(ack),
-      setDeletePending: ({ token, openId, on }, from) => this.#whenRecovered(() => this.#await(from, token, table.setDeletePending(openId, on))),
+      acknowledgeOplockBreak: ({ openId, level }) => this.#written(table.acknowledgeOplockBreak(openId, level)),
+      acknowledgeLeaseBreak: ack => this.#written(table.acknowledgeLeaseBreak(ack)),
+      setDeletePending: ({ token, openId, on }, from) =>
+        this.#whenRecovered(() => this.#await(from, token, this.changed(table.setDeletePending(openId, on)))),
       prepareRename: ({ token, openId, target }, from) => this.#whenRecovered(() => this.#await(from, token, table.prepareRename(openId, target))),
-      commitRename: ({ openId, target }) => table.commitRename(openId, target),
+      commitRename: ({ openId, target }) => this.#written(table.commitRename(openId, target)),
       lock: ({ token, openId, elements, sequence }, from) =>
-        this.#whenRecovered(() => this.#await(from, token, table.lock(openId, elements, sequence))),
+        this.#whenRecovered(() => this.#await(from, token, this.changed(table.lock(openId, elements, sequence), openId))),
       ioConflict: ({ openId, offset, lengthBytes, isWrite }) => table.ioConflict(openId, offset, lengthBytes, isWrite),
       nextChange: ({ token, request }, from) => this.#await(from, token, table.nextChange(request)),
       reclaim: (reclaim, from) => {

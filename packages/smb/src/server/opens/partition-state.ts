@@ -246,7 +246,6 @@ export class PartitionState {
 export const opensByHolder = (opens: Iterable<Open>): Map<number, bigint[]> => {
   const byWorker = new Map<number, bigint[]>()
   for (const { id, holder } of opens) {
-    if (holder === noWorker) continue
     const ids = byWorker.get(holder)
     if (ids === undefined) byWorker.set(holder, [id])
     else ids.push(id)

@@ -25,6 +25,7 @@ export type OpenStatus =
   | 'FILE_CLOSED'
   | 'FILE_NOT_AVAILABLE'
   | 'DUPLICATE_OBJECTID'
+  | 'INSUFFICIENT_RESOURCES'
 
 /** OplockLevel (MS-SMB2 2.2.13, 2.2.23). */
 export const oplockLevels = { none: 0x00, levelII: 0x01, exclusive: 0x08, batch: 0x09, lease: 0xff } as const
@@ -144,6 +145,8 @@ export interface OpenGrant extends OpenReference {
   readonly lease?: LeaseGrant
   /** It outlives its connection, as was asked. */
   readonly durable?: boolean
+  /** It outlives the process. */
+  readonly persistent?: boolean
 }
 
 /** Anything but a grant. */
@@ -307,6 +310,8 @@ export interface OpenTableEvents {
   onLetGo?(openId: bigint): void
   /** The open's file or a folder above it was renamed (also by this worker). */
   onPathChanged?(change: { readonly openId: bigint; readonly path: string; readonly stream: string }): void
+  /** Persistent opens could not be read at the start: that is tried again, and nothing can be opened until it succeeds. */
+  onStoreError?(error: unknown): void
   /** Something to remove for a worker that died before it could (delete-on-close); then `deleteFinished`. */
   onOrphanedDelete?(order: DeleteOrder): void
 }

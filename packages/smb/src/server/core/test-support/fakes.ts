@@ -108,6 +108,9 @@ export class FakeNode implements WorkerNode {
     void this.call(worker, objectId, method, argument).catch(() => {})
   }
   onWorkerLost(): void {}
+  service(): undefined {
+    return undefined
+  }
   ask(): Promise<never> {
     return Promise.reject(new Error('there is no manager'))
   }

@@ -1,0 +1,45 @@
+/** Keeps the persistent opens of a share in the node's store (`@holdfast/cluster`), as the partition that the share is. */
+import { randomUUID } from 'node:crypto'
+import { deserialize, serialize } from 'node:v8'
+import { claimPartition } from '@holdfast/cluster'
+import type { PartitionOperation, PartitionStore, Store } from '@holdfast/cluster'
+import type { WorkerNode } from '@holdfast/engine'
+import type { OpenRecord, OpenStore } from '@holdfast/smb/server'
+
+/** The store takes 100 operations in a transaction; one of them compares the owner. */
+const mostAtOnce = 90
+
+/** `node` is the worker that arbitrates; it claims the partition when it loads. */
+export function openStoreOf(store: Store, share: string, node: Pick<WorkerNode, 'beginAsync' | 'endAsync'>): OpenStore {
+  const partition = `share/${share.toLowerCase()}`
+  const prefix = `h/${partition}/`
+  const keyOf = (openId: bigint): string => prefix + openId.toString(16).padStart(16, '0')
+  let owned: PartitionStore | undefined
+  /** The store answers by the event loop. */
+  const attentively = async <T>(action: () => Promise<T>): Promise<T> => {
+    node.beginAsync()
+    try {
+      return await action()
+    } finally {
+      node.endAsync()
+    }
+  }
+  return {
+    load: () =>
+      attentively(async () => {
+        owned = await claimPartition(store, { partition, incarnation: randomUUID() })
+        return (await owned.read(prefix)).map(({ value }) => deserialize(value) as OpenRecord)
+      }),
+    write: ({ put, remove }) =>
+      attentively(async () => {
+        if (owned === undefined) throw new Error(`the partition ${partition} has not been claimed`)
+        const operations: PartitionOperation[] = [
+          ...put.map(record => ({ type: 'put' as const, key: keyOf(record.openId), value: serialize(record) })),
+          ...remove.map(openId => ({ type: 'delete' as const, key: keyOf(openId) })),
+        ]
+        const batches: Promise<number>[] = []
+        for (let at = 0; at < operations.length; at += mostAtOnce) batches.push(owned.batch(operations.slice(at, at + mostAtOnce)))
+        await Promise.all(batches)
+      }),
+  }
+}
