@@ -66,7 +66,7 @@ function extras(open: RemoteOpen, contexts: readonly CreateContext[]): CreateExt
 /** Asks for durability: with a lease, and persistent on a share that is continuously available. `leaseKey`: a new one for each open. */
 export function durableRequest(open: RemoteOpen, how: { readonly leaseKey: string; readonly epoch?: number }): CreateExtras {
   const { tree } = open
-  if (!maySurvive(tree)) return plain
+  if (open.request.isBrief === true || !maySurvive(tree)) return plain
   open.lease = hasLeases(tree) ? { key: how.leaseKey, state: everything, epoch: how.epoch ?? 0 } : undefined
   const data = DurableHandleRequestV2.toBytes({
     timeoutMs: Math.min(timeoutMaxMs, tree.session.link.reconnectMs),

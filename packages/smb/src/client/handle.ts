@@ -35,6 +35,8 @@ export interface OpenRequest {
   /** `CreateOptions` bits. */
   readonly createOptions?: number
   readonly fileAttributes?: number
+  /** Whoever opens it begins anew after a loss of the connection: the server need not keep it, which costs it time. */
+  readonly isBrief?: boolean
 }
 
 /** Anybody else may do anything. */

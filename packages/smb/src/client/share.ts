@@ -67,6 +67,8 @@ const { nonDirectoryFile, directoryFile } = CreateOptions
 const statBytes = 4096
 /** As fs.readFile of Node. */
 const readFileBytesMax = 2 * 1024 ** 3
+/** What is no larger is written once more as fast as its open is had again. */
+const briefBytesMax = 1024 * 1024
 /** A file that is no larger needs no second READ. */
 const firstReadBytes = 65_536
 
@@ -93,7 +95,11 @@ export class SmbShare implements AsyncDisposable {
   }
 
   /** Opens or makes a file; see `OpenFlag` for the flags. */
-  async open(path: string, options: OpenOptions = {}): Promise<SmbFile> {
+  open(path: string, options: OpenOptions = {}): Promise<SmbFile> {
+    return this.#open(path, options, false)
+  }
+
+  async #open(path: string, options: OpenOptions, isBrief: boolean): Promise<SmbFile> {
     const { flags = 'r', shareAccess = shareAll, writeThrough = false, deleteOnClose = false, attributes = FileAttribute.normal, signal } = options
     const row = openFlags[flags]
     if (row === undefined) throw new UsageError('flags', `flags is one of ${Object.keys(openFlags).join(', ')}`)
@@ -101,7 +107,7 @@ export class SmbShare implements AsyncDisposable {
     const desiredAccess = deleteOnClose ? row.desiredAccess | access.delete : row.desiredAccess
     const createOptions = nonDirectoryFile | (writeThrough ? CreateOptions.writeThrough : 0) | (deleteOnClose ? CreateOptions.deleteOnClose : 0)
     const { createDisposition } = row
-    const request = { name, desiredAccess, shareAccess, createDisposition, createOptions, fileAttributes: attributes }
+    const request = { name, desiredAccess, shareAccess, createDisposition, createOptions, fileAttributes: attributes, isBrief }
     return new SmbFile(this.tree, await openFile(this.tree, request, { signal }))
   }
 
@@ -118,7 +124,7 @@ export class SmbShare implements AsyncDisposable {
     if (typeof content !== 'string' && !(content instanceof Uint8Array)) return this.#writeChunks(path, content, options)
     const bytes = typeof content === 'string' ? Buffer.from(content) : content
     await acrossInterruptions(async () => {
-      await using file = await this.open(path, { flags: 'w', signal: options.signal })
+      await using file = await this.#open(path, { flags: 'w', signal: options.signal }, bytes.length <= briefBytesMax)
       await file.write(bytes, 0, options)
     })
   }
@@ -240,7 +246,7 @@ export class SmbShare implements AsyncDisposable {
   }
 
   async #readFile(path: string, options: TransferOptions): Promise<Buffer> {
-    await using file = await this.open(path, { signal: options.signal })
+    await using file = await this.#open(path, { signal: options.signal }, true)
     if (file.sizeBytes > readFileBytesMax) throw new SmbError('EFBIG', `'${path}' has ${file.sizeBytes} bytes`, { path })
     let content: Buffer = Buffer.allocUnsafe(Math.max(file.sizeBytes, firstReadBytes))
     let lengthBytes = 0
