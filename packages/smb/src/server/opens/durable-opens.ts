@@ -24,9 +24,12 @@ interface CreateIdentity {
 }
 
 /** An open keeps being durable only while nobody can have changed what its client has cached (MS-SMB2 3.3.7.1). */
-const keepsItsPlace = ({ durable, caching }: Open): boolean => {
+const keepsItsPlace = (open: Open): boolean => {
+  const { durable, caching } = open
   if (durable === undefined) return false
   if (durable.persistent) return true
+  // What is to be deleted goes now: others wait for the name.
+  if (open.isGoing) return false
   // Who is asked to give something up, and is gone, gives up all (MS-SMB2 3.3.4.6, 3.3.4.7).
   if (caching?.phase !== 'held') return false
   return caching.kind === 'lease' ? (caching.state & leaseStates.handle) !== 0 : oplockLevel(caching.state) === oplockLevels.batch

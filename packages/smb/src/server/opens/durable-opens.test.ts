@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { createTable, opened, request } from './testing-support.ts'
+import { oplockLevels, type OpenRequest, type ReconnectRequest } from './types.ts'
+
+const { batch } = oplockLevels
+const clientGuid = 'c'.repeat(32)
+const createGuid = 'a'.repeat(32)
+const owner = 'S-1-5-21-1-2-3-1000'
+
+const durable = (change: Partial<OpenRequest> = {}, version: 1 | 2 = 2, persistent = false): OpenRequest =>
+  request({
+    oplockLevel: batch,
+    clientGuid,
+    ...(version === 2 ? { createGuid } : {}),
+    durable: { version, persistent, timeoutMs: 60_000, owner, face: undefined },
+    ...change,
+  })
+const ask = (openId: bigint, change: Partial<ReconnectRequest> = {}): ReconnectRequest => ({
+  openId,
+  version: 2,
+  persistent: false,
+  createGuid,
+  clientGuid,
+  leaseKey: undefined,
+  owner,
+  path: request().path,
+  ...change,
+})
+
+describe('durable opens', () => {
+  test('one with a batch oplock waits for its client, and is found again by whatever worker (MS-SMB2 3.3.5.9.12)', () => {
+    const { table } = createTable()
+    const { openId, durable: granted } = opened(table.open(0, durable()))
+    assert.equal(granted, true)
+    assert.equal(table.reconnect(1, ask(openId)).status, 'OBJECT_NAME_NOT_FOUND', 'it is still served')
+    assert.equal(table.park(openId, false), true)
+    const again = table.reconnect(1, ask(openId))
+    assert.equal(again.status, 'SUCCESS')
+    assert.equal(table.recordOf(openId)?.worker, 1)
+  })
+
+  test('without a batch oplock or a handle lease it is not durable (MS-SMB2 3.3.5.9.6)', () => {
+    const { table } = createTable()
+    const grant = opened(table.open(0, durable({ oplockLevel: oplockLevels.levelII })))
+    assert.equal(grant.durable, undefined)
+    assert.equal(table.park(grant.openId, false), false)
+  })
+
+  for (const [what, change, status] of [
+    ['another CreateGuid', { createGuid: 'b'.repeat(32) }, 'OBJECT_NAME_NOT_FOUND'],
+    ['another user', { owner: 'S-1-5-21-1-2-3-1001' }, 'ACCESS_DENIED'],
+    ['a lease it does not have', { leaseKey: 'd'.repeat(32) }, 'OBJECT_NAME_NOT_FOUND'],
+    ['a persistent handle it is not', { persistent: true }, 'OBJECT_NAME_NOT_FOUND'],
+    ['nothing that is there', { openId: 999n }, 'OBJECT_NAME_NOT_FOUND'],
+  ] as const) {
+    test(`who asks for ${what} gets ${status} (MS-SMB2 3.3.5.9.12)`, () => {
+      const { table } = createTable()
+      const { openId } = opened(table.open(0, durable()))
+      table.park(openId, false)
+      assert.equal(table.reconnect(0, ask(openId, change)).status, status)
+      assert.equal(table.reconnect(0, ask(openId)).status, 'SUCCESS')
+    })
+  }
+
+  test('nobody waits for the acknowledgement of a client that is away: its open gives way (MS-SMB2 3.3.4.6)', () => {
+    const { table } = createTable()
+    const { openId } = opened(table.open(0, durable()))
+    table.park(openId, false)
+    opened(table.open(1, request({ shareAccess: 0 })))
+    assert.equal(table.reconnect(0, ask(openId)).status, 'OBJECT_NAME_NOT_FOUND')
+  })
+
+  test('its time runs out (MS-SMB2 3.3.6.2)', () => {
+    const { table, scheduler } = createTable()
+    const { openId } = opened(table.open(0, durable()))
+    table.park(openId, false)
+    scheduler.advance(59_999)
+    assert.equal(table.size, 1)
+    scheduler.advance(1)
+    assert.equal(table.size, 0)
+    assert.equal(scheduler.timers, 0)
+  })
+
+  test('what is marked for deletion is not kept from being deleted', () => {
+    const { table } = createTable()
+    const { openId } = opened(table.open(0, durable({ access: 0x0001_0000 | 0x0012_019f })))
+    table.setDeletePending(openId, true)
+    assert.equal(table.park(openId, false), false)
+  })
+
+  test('a CREATE whose answer was lost is found by its CreateGuid, until the open has been used (MS-SMB2 3.3.5.9.10)', () => {
+    for (const isReplayEligible of [true, false]) {
+      const { table } = createTable()
+      const { openId } = opened(table.open(0, durable()))
+      table.park(openId, isReplayEligible)
+      assert.equal(table.reconnect(0, ask(openId, { openId: undefined })).status, isReplayEligible ? 'SUCCESS' : 'OBJECT_NAME_NOT_FOUND')
+    }
+  })
+
+  test('the opens of a worker that died wait for their clients, the others are closed', () => {
+    const { table } = createTable()
+    const { openId } = opened(table.open(1, durable()))
+    opened(table.open(1, request({ fileId: 77n, path: 'other' })))
+    table.dropWorker(1)
+    assert.equal(table.size, 1)
+    assert.equal(table.reconnect(0, ask(openId)).status, 'SUCCESS')
+  })
+})
