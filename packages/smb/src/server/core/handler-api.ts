@@ -223,7 +223,7 @@ export interface ServerOpen {
 /** Opens of a session by FileId: a lookup is an array index and three comparisons. */
 export interface OpenMap {
   readonly size: number
-  /** Gives the open its `volatileId`. Throws StatusError INSUFFICIENT_RESOURCES above the limit of opens per session. */
+  /** Gives the open its `volatileId`. Throws StatusError INSUFFICIENT_RESOURCES above the limit of opens per session, USER_SESSION_DELETED when the session has ended meanwhile. */
   add<T extends ServerOpen>(open: T): T
   /** Idempotent. */
   remove(open: ServerOpen): void

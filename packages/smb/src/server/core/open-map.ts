@@ -21,6 +21,7 @@ export class SessionOpens implements OpenMap {
   readonly #free: number[] = []
   readonly #opensMax: number
   #size = 0
+  #hasEnded = false
   #generation: number
 
   constructor(options: { readonly opensMax: number; readonly firstGeneration?: number }) {
@@ -32,7 +33,13 @@ export class SessionOpens implements OpenMap {
     return this.#size
   }
 
+  /** The session has ended: whoever is late with an open has to give it up. */
+  end(): void {
+    this.#hasEnded = true
+  }
+
   add<T extends ServerOpen>(open: T): T {
+    if (this.#hasEnded) throw new StatusError(NtStatus.USER_SESSION_DELETED, 'the session has ended meanwhile')
     if (this.#size >= this.#opensMax) throw new StatusError(NtStatus.INSUFFICIENT_RESOURCES, 'too many opens in this session')
     this.#generation = this.#generation >= 0x7ffffffe ? 1 : this.#generation + 1
     const index = this.#free.pop() ?? this.#slots.length

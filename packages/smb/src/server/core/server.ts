@@ -137,6 +137,7 @@ export class SmbServer implements WorkerProtocol {
       connection.forgetSession(session)
       connection.running.cancelWhere(request => request.session === session && request !== options.except)
     }
+    session.opens.end()
     await session.closeOpens(options.reason)
     session.trees.clear()
     this.dependencies.onSessionClosed?.(session)

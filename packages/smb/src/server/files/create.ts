@@ -323,7 +323,8 @@ function addOpen(
   try {
     request.session.opens.add(open)
   } catch (error) {
-    void open.close()
+    // Its session has ended meanwhile: a durable one waits for its client.
+    void open.onGone('connection-lost')
     throw error
   }
   request.setOpen(open)

@@ -60,7 +60,7 @@ async function takeUp(request: RequestContext, files: ShareFiles, { record, ...g
   try {
     request.session.opens.add(open)
   } catch (error) {
-    await open.close()
+    await open.onGone('connection-lost')
     throw error
   }
   if (kept !== undefined) open.resume(kept)
