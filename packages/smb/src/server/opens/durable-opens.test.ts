@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { mostParked } from './durable-opens.ts'
 import { createTable, opened, request } from './testing-support.ts'
 import { oplockLevels, type OpenRequest, type ReconnectRequest } from './types.ts'
 
@@ -87,6 +88,16 @@ describe('durable opens', () => {
     const { openId } = opened(table.open(0, durable({ access: 0x0001_0000 | 0x0012_019f })))
     table.setDeletePending(openId, true)
     assert.equal(table.park(openId, false), false)
+  })
+
+  test('only so many wait at a time: the next are closed as if they were not durable', () => {
+    const { table } = createTable()
+    for (let i = 0; i <= mostParked; i++) {
+      const { openId } = opened(table.open(0, durable({ fileId: BigInt(1000 + i), path: `f${i}` }, 1)))
+      assert.equal(table.park(openId, false), i < mostParked)
+      if (i === mostParked) table.close(openId)
+    }
+    assert.equal(table.size, mostParked)
   })
 
   test('a CREATE whose answer was lost is found by its CreateGuid, until the open has been used (MS-SMB2 3.3.5.9.10)', () => {

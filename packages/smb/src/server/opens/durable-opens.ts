@@ -35,6 +35,9 @@ const keepsItsPlace = (open: Open): boolean => {
   return caching.kind === 'lease' ? (caching.state & leaseStates.handle) !== 0 : oplockLevel(caching.state) === oplockLevels.batch
 }
 
+/** Opens of a share that may wait for their clients at a time: each costs a file descriptor, and a peer can leave as many as it likes. */
+export const mostParked = 32_768
+
 const noGuid = '0'.repeat(32)
 
 /** Reasons not to give an open to who asks for it, in the order of MS-SMB2 3.3.5.9.7 and 3.3.5.9.12. */
@@ -79,7 +82,7 @@ export class DurableOpens {
 
   /** The connection of an open is gone. False: it does not outlive that, and is to be closed. */
   park(open: Open, keeper: number, isReplayEligible: boolean): boolean {
-    if (!keepsItsPlace(open)) return false
+    if (!keepsItsPlace(open) || (this.#timers.size >= mostParked && open.durable?.persistent !== true)) return false
     open.worker = noWorker
     open.keeper = keeper
     if (open.createGuid !== undefined && isReplayEligible) this.#byCreateGuid.set(createKey(open), open)
