@@ -1,8 +1,12 @@
 /** A private Kerberos realm on loopback: MIT's KDC of Debian's krb5-kdc, in a temporary folder. */
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
+import type { Socket } from 'node:dgram'
+import { once } from 'node:events'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { Server } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { killGroup, mustRun, runCommand } from './command.ts'
@@ -48,20 +52,41 @@ export function krb5Conf(options: { readonly realm?: string; readonly kdcPort?: 
   ].join('\n')
 }
 
-/** A port that is free for both UDP and TCP is not needed: the KDC is asked by UDP, and by TCP on the same port for long answers. */
-async function freeUdpPort(): Promise<number> {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  socket.close()
-  await once(socket, 'close')
-  return port
+/** Below the ports that the system gives to clients, of which other tests use many: free for TCP and UDP. */
+async function freeKdcPort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(20_000, 32_000)
+    if ((await canBind(createServer().listen(port, '127.0.0.1'))) && (await canBind(createSocket('udp4').bind(port, '127.0.0.1')))) return port
+  }
 }
+
+async function canBind(socket: Server | Socket): Promise<boolean> {
+  const bound = await once(socket, 'listening').then(
+    () => true,
+    () => false,
+  )
+  if (bound) await new Promise<void>(resolve => socket.close(() => resolve()))
+  return bound
+}
+
+/** How often a KDC that does not come up (somebody else took its port) is tried. */
+const starts = 5
 
 /** Makes a realm with its database and starts its KDC. `encryptionTypes`: those of all its keys, in MIT's words. */
 export async function startRealm(name: string, options: { readonly encryptionTypes?: string } = {}): Promise<KerberosRealm> {
+  for (let attempt = 1; attempt < starts; attempt++) {
+    try {
+      return await startRealmOnce(name, options)
+    } catch {
+      // Another port, then.
+    }
+  }
+  return await startRealmOnce(name, options)
+}
+
+async function startRealmOnce(name: string, options: { readonly encryptionTypes?: string }): Promise<KerberosRealm> {
   const folder = temporaryFolder('kerberos')
-  const port = await freeUdpPort()
+  const port = await freeKdcPort()
   const { encryptionTypes = 'aes256-cts-hmac-sha1-96' } = options
   mkdirSync(folder.at('kdc'))
   chmodSync(folder.at('kdc'), 0o700)
