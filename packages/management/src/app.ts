@@ -1,7 +1,8 @@
 /** The management application: health, readiness and metrics over HTTP. */
 
 import { type HttpRequest, type HttpResponse, problem, readRequest, writeResponse } from './http.ts'
-import { formatMetrics, type MetricSample, prometheusContentType } from './prometheus.ts'
+import type { MetricSample } from '@holdfast/engine'
+import { formatMetrics, prometheusContentType } from './prometheus.ts'
 
 type MaybePromise<T> = T | Promise<T>
 

@@ -1,13 +1,6 @@
 /** Prometheus' text exposition format, version 0.0.4. */
 
-/** One value of one metric. */
-export interface MetricSample {
-  readonly name: string
-  readonly help: string
-  readonly type: 'counter' | 'gauge'
-  readonly labels: Readonly<Record<string, string>>
-  readonly value: number
-}
+import type { MetricSample } from '@holdfast/engine'
 
 /** The media type of the text format. */
 export const prometheusContentType = 'text/plain; version=0.0.4; charset=utf-8'

@@ -60,38 +60,28 @@ export async function startNode(config: NodeConfig, { log, fileSystems }: NodeRe
   const inThread = config.inThread === true || (fileSystems?.size ?? 0) > 0
   const kerberos = config.kerberos && checkedKerberos(config.kerberos, config.stateDir)
   if (kerberos) log.info(kerberos, 'login with Kerberos is on')
-  const store = config.shares.some(share => share.continuouslyAvailable)
-    ? await sqliteStore({ path: join(config.stateDir, 'store.sqlite') })
-    : undefined
-  const manager = await ConnectionManager.start({
-    services: store === undefined ? {} : { store: () => store.connect() },
-    ...(inThread ? { inThread: workerProtocols(fileSystems) } : { workerModule: new URL('./worker.ts', import.meta.url) }),
-    config: { ...config, ...(kerberos && { kerberos }), partitions: config.shares.map(() => createPartitionMemory()) } satisfies NodeConfig,
-    limits: config.limits.engine,
-    ...(config.workers !== undefined && { workers: config.workers }),
-    onLog: (level, message, fields) => log[isLevel(level) ? level : 'info'](fields, message),
-  })
-  const close = async (): Promise<void> => {
-    await manager.close()
-    await store?.close()
+  // What has been started ends again, the last first, unless all of it comes up.
+  await using started = new AsyncDisposableStack()
+  const needsStore = config.shares.some(share => share.continuouslyAvailable)
+  const store = needsStore ? started.use(await sqliteStore({ path: join(config.stateDir, 'store.sqlite') })) : undefined
+  const manager = started.use(
+    await ConnectionManager.start({
+      services: store === undefined ? {} : { store: () => store.connect() },
+      ...(inThread ? { inThread: workerProtocols(fileSystems) } : { workerModule: new URL('./worker.ts', import.meta.url) }),
+      config: { ...config, ...(kerberos && { kerberos }), partitions: config.shares.map(() => createPartitionMemory()) } satisfies NodeConfig,
+      limits: config.limits.engine,
+      ...(config.workers !== undefined && { workers: config.workers }),
+      onLog: (level, message, fields) => log[isLevel(level) ? level : 'info'](fields, message),
+    }),
+  )
+  // One after the other: so they are in the order in which they were given, and the first that fails is told.
+  const listeners = { smb: [] as Address[], http: [] as Address[] }
+  for (const protocol of ['smb', 'http'] as const) {
+    for (const address of config[protocol]) listeners[protocol].push(await listen(manager, protocol, address))
   }
-  try {
-    // One after the other: so they are in the order in which they were given, and the first that fails is told.
-    const listeners = { smb: [] as Address[], http: [] as Address[] }
-    for (const protocol of ['smb', 'http'] as const) {
-      for (const address of config[protocol]) listeners[protocol].push(await listen(manager, protocol, address))
-    }
-    return {
-      listeners,
-      workers: manager.workers,
-      close,
-      killWorker: index => manager.killWorker(index),
-      [Symbol.asyncDispose]: close,
-    }
-  } catch (error) {
-    await close()
-    throw error
-  }
+  const running = started.move()
+  const close = (): Promise<void> => running.disposeAsync()
+  return { listeners, workers: manager.workers, close, killWorker: index => manager.killWorker(index), [Symbol.asyncDispose]: close }
 }
 
 async function listen(manager: ConnectionManager, protocol: ProtocolName, address: Address): Promise<Address> {

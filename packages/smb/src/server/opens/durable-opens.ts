@@ -55,15 +55,11 @@ const refusals: readonly (readonly [(open: Open, ask: ReconnectRequest) => boole
 export class DurableOpens {
   readonly #host: DurableHost
   readonly #byCreateGuid = new Map<string, Open>()
+  /** Opens that wait for their clients, and what stops the end of that. */
   readonly #timers = new Map<Open, () => void>()
 
   constructor(host: DurableHost) {
     this.#host = host
-  }
-
-  /** Opens that wait for their clients. */
-  get parked(): number {
-    return this.#timers.size
   }
 
   /** Makes a new open durable where that was asked and can be (MS-SMB2 3.3.5.9.6, 3.3.5.9.10). */

@@ -6,7 +6,7 @@ import type { OpenRecord } from './types.ts'
 export interface OpenStore {
   /** All records, as the last owner left them. */
   load(): Promise<readonly OpenRecord[]>
-  /** Resolves when all of it, or (rejecting) nothing of it, will survive the process. Calls are carried out in their order. */
+  /** Resolves when all of it will survive the process, in the order of the calls. Where it rejects, any part of it may: it is written again. */
   write(changes: OpenChanges): Promise<void>
 }
 
