@@ -182,12 +182,7 @@ export class ConnectionManager implements AsyncDisposable {
   // Workers
 
   #onDeath(handle: WorkerHandle, cause: Error | undefined): void {
-    const blocks = new Map<number, Set<number>>()
-    this.#drain(handle, (client, block) => {
-      const known = blocks.get(client)
-      if (known === undefined) blocks.set(client, new Set([block]))
-      else known.add(block)
-    })
+    this.#drain(handle)
     this.metrics.retire(handle)
     if (this.#pool.isClosing) return
     this.metrics.add('holdfast_worker_deaths_total')
@@ -198,17 +193,17 @@ export class ConnectionManager implements AsyncDisposable {
       stack: cause?.stack,
     })
     for (const client of this.#clients) {
-      if (client?.worker === handle) this.#finishWrites(client, handle, blocks.get(client.id) ?? new Set())
+      if (client?.worker === handle) this.#finishWrites(client, handle)
     }
   }
 
-  #finishWrites(client: Client, handle: WorkerHandle, blocks: ReadonlySet<number>): void {
+  #finishWrites(client: Client, handle: WorkerHandle): void {
     const slot = slotAt(client.id)
     // A count the worker raised without writing the record.
     Atomics.store(this.#table, slot + Slot.managerWrites, client.writes)
-    const unfinished = unfinishedWrite(this.#table, client.id, blocks)
+    const unfinished = unfinishedWrite(this.#table, client.id, handle.fromWorker.next)
     if (unfinished === undefined || client.isClosed) return
-    if (this.#messages.has(unfinished.message) && this.#messages.connection(unfinished.message) === client.id) this.#release(unfinished.message)
+    this.#release(unfinished.message)
     if (unfinished.length > 0) {
       Atomics.add(this.#table, slot + Slot.managerWrites, 1)
       Atomics.add(this.#table, slot + Slot.managerBytes, unfinished.length)
@@ -361,7 +356,7 @@ export class ConnectionManager implements AsyncDisposable {
 
   // From workers
 
-  #drain(handle: WorkerHandle, onWrite?: (client: number, block: number) => void): void {
+  #drain(handle: WorkerHandle): void {
     let released = false
     handle.fromWorker.drain((type, a, b, c, d, e) => {
       switch (type) {
@@ -369,7 +364,6 @@ export class ConnectionManager implements AsyncDisposable {
           released = this.#release(a) || released
           return
         case ToManager.write:
-          onWrite?.(a, b)
           released = this.#release(e - 1) || released
           this.#onWrite(handle, a, b, c, d)
           return

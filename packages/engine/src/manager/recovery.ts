@@ -14,15 +14,16 @@ export interface Unfinished {
  * Reads the intent that a worker noted before it wrote to the client's socket and did not live to clear.
  * The kernel tells how much of it was written, so that the rest can follow without a gap and without a repetition.
  *
- * `blocksWritten` are the arena blocks whose rest the worker had already handed to the manager.
+ * `nextRecord` is the number of the first record that the worker did not write. An intent whose record has been written is finished, although
+ * the worker did not live to clear it: the index of its message may have been given to another one since.
  */
-export function unfinishedWrite(table: Int32Array, connection: number, blocksWritten: ReadonlySet<number>): Unfinished | undefined {
+export function unfinishedWrite(table: Int32Array, connection: number, nextRecord: number): Unfinished | undefined {
   const slot = slotAt(connection)
   if (Atomics.exchange(table, slot + Slot.intent, 0) === 0) return undefined
+  if (((nextRecord - table[slot + Slot.intentRecord]) | 0) > 0) return undefined
   const block = table[slot + Slot.intentOffset]
   const length = table[slot + Slot.intentLength]
   const message = table[slot + Slot.intentMessage] - 1
-  if (blocksWritten.has(block)) return { offset: block, length: 0, message }
   const total = bytesWritten(table[slot + Slot.descriptor])
   if (total < 0) return { offset: block, length: 0, message }
   const base = table[slot + Slot.intentBase]

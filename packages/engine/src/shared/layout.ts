@@ -73,6 +73,8 @@ export const Slot = {
   intentBase: 9,
   /** Not 0 when a worker has said that the client is who it says it is. */
   known: 10,
+  /** The number of the record to the manager that ends the intent. */
+  intentRecord: 11,
   words: 16,
 } as const
 

@@ -32,6 +32,11 @@ export class RingWriter {
     this.#tail = Atomics.load(this.#words, 1)
   }
 
+  /** The number that the next pushed record will have, modulo 2^32. */
+  get next(): number {
+    return (this.#tail + this.#waiting.length) | 0
+  }
+
   /** Never fails: what finds the ring full is kept and written by a later call of `flush` or `push`. */
   push(type: number, a: number, b: number, c: number, d: number, e = 0): void {
     if (this.#waiting.length > 0 && !this.flush()) {
@@ -79,6 +84,11 @@ export class RingReader {
     this.#mask = shape.records - 1
     this.#width = shape.wordsPerRecord
     this.#head = Atomics.load(this.#words, 0)
+  }
+
+  /** The number of the next record to read, modulo 2^32. */
+  get next(): number {
+    return this.#head
   }
 
   get isEmpty(): boolean {

@@ -11,6 +11,8 @@ export interface ConnectionHost {
   readonly outbound: Arena
   readonly limits: EngineLimits
   push(type: number, a: number, b: number, c: number, d: number, e?: number): void
+  /** The number that the next pushed record will have. */
+  readonly nextRecord: number
   /** Makes the manager look at the ring soon. */
   ring(): void
   mail(mail: WorkerMail): void
@@ -165,6 +167,7 @@ export class WorkerConnection implements Connection, MessageHolder {
       table[slot + Slot.intentOffset] = offset
       table[slot + Slot.intentLength] = length
       table[slot + Slot.intentMessage] = finishes instanceof InboundMessage && !finishes.released ? finishes.index + 1 : 0
+      table[slot + Slot.intentRecord] = host.nextRecord
       table[slot + Slot.intentBase] = Atomics.load(table, slot + Slot.written)
       Atomics.store(table, slot + Slot.intent, 1)
       taken = sendNow(descriptor, host.outbound.bytes.subarray(offset, offset + length), length)

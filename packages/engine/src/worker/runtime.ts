@@ -128,6 +128,10 @@ export class WorkerRuntime implements WorkerNode, ConnectionHost {
     if (Atomics.load(this.table, managerWantsWake) !== 0) this.ring()
   }
 
+  get nextRecord(): number {
+    return this.#toManager.next
+  }
+
   ring(): void {
     this.mail({ kind: 'bell' })
   }
