@@ -4,11 +4,19 @@ import { AaplCommand, AaplServerQueryRequest } from '../../messages/aapl.ts'
 import { LeaseFlags, Dialect } from '../../messages/constants.ts'
 import { durableContexts } from './durable-contexts.ts'
 import type { AskedDurability, AskedReconnect } from './durable-contexts.ts'
-import { AllocationSize, createContext, CreateContextName, CreateContexts, decodeLease } from '../../messages/create-contexts.ts'
+import {
+  AllocationSize,
+  AppInstanceId,
+  AppInstanceVersion,
+  createContext,
+  CreateContextName,
+  CreateContexts,
+  decodeLease,
+} from '../../messages/create-contexts.ts'
 import { decodeEaList } from '../../messages/fscc-ea.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 import { StatusError } from '../core/handler-api.ts'
-import type { LeaseRequest } from '../opens/index.ts'
+import type { AppInstance, LeaseRequest } from '../opens/index.ts'
 
 export interface AskedContexts {
   readonly extendedAttributes: readonly ExtendedAttribute[]
@@ -22,6 +30,7 @@ export interface AskedContexts {
   readonly lease: LeaseRequest | undefined
   readonly durable: AskedDurability | undefined
   readonly reconnect: AskedReconnect | undefined
+  readonly appInstance: AppInstance | undefined
   /** RequestBitmap of Apple's server query. */
   readonly aaplQuery: bigint | undefined
 }
@@ -36,6 +45,7 @@ const none: AskedContexts = {
   lease: undefined,
   durable: undefined,
   reconnect: undefined,
+  appInstance: undefined,
   aaplQuery: undefined,
 }
 
@@ -53,6 +63,7 @@ export function readContexts(bytes: Buffer, dialect: number): AskedContexts {
     snapshot: find(CreateContextName.timewarpToken) !== undefined,
     lease: leaseOf(find(CreateContextName.requestLease), dialect),
     ...durableContexts(find, dialect),
+    appInstance: appInstanceOf(find, dialect),
     aaplQuery: aaplOf(find(CreateContextName.aapl)),
   }
 }
@@ -77,6 +88,17 @@ function leaseOf(context: Buffer | undefined, dialect: number): LeaseRequest | u
   if (lease.version === 1 || dialect < Dialect.smb300) return { version: 1, key: lease.leaseKey, state: lease.leaseState, epoch: 0 }
   const withParent = (lease.leaseFlags & LeaseFlags.parentLeaseKeySet) !== 0
   return { version: 2, key: lease.leaseKey, state: lease.leaseState, epoch: lease.epoch, ...(withParent ? { parentKey: lease.parentLeaseKey } : {}) }
+}
+
+/** For the SMB 3.x dialect family; the version for 3.1.1 (3.3.5.9.13). */
+function appInstanceOf(find: (name: string) => Buffer | undefined, dialect: number): AppInstance | undefined {
+  const context = find(CreateContextName.appInstanceId)
+  if (context === undefined || dialect < Dialect.smb300) return undefined
+  const id = AppInstanceId.decode(context).appInstanceId
+  const version = dialect < Dialect.smb311 ? undefined : find(CreateContextName.appInstanceVersion)
+  if (version === undefined) return { id }
+  const { appInstanceVersionHigh, appInstanceVersionLow } = AppInstanceVersion.decode(version)
+  return { id, version: (appInstanceVersionHigh << 64n) | appInstanceVersionLow }
 }
 
 function aaplOf(context: Buffer | undefined): bigint | undefined {

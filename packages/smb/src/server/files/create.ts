@@ -2,7 +2,7 @@
 import { FsError } from '@holdfast/storage'
 import type { FileHandle, FileInfo } from '@holdfast/storage'
 import { access, mapGenericAccess } from '../../messages/fscc-access-mask.ts'
-import { Capability, CreateAction, CreateDisposition, CreateOptions, FileAttribute } from '../../messages/constants.ts'
+import { Capability, CreateAction, CreateDisposition, CreateOptions, Dialect, FileAttribute } from '../../messages/constants.ts'
 import { SymlinkError } from '../../messages/error.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 import {
@@ -80,6 +80,8 @@ async function carryOut(request: RequestContext, files: ShareFiles, plan: Create
   throw new StatusError(NtStatus.SHARING_VIOLATION, 'the file kept changing')
 }
 
+/** What GENERIC_READ stands for (MS-SMB2 2.2.13.1.1). */
+const readingAll = mapGenericAccess(access.genericRead)
 const readingRights = access.readData | access.execute | access.readEa
 const writingRights = access.writeData | access.appendData
 
@@ -141,7 +143,8 @@ async function openExisting(request: RequestContext, files: ShareFiles, plan: Cr
     const overwrite = dispositionAccess(plan.disposition) !== 0
     if (overwrite) checkOverwrite(plan, info)
     const stored = { path: handle.path ?? storedPath(plan, info), stream: handle.streamName ?? plan.stream }
-    const arbitrated = await arbitrate(request, files, plan, { info, ...stored, access: granted, overwrite, created: false })
+    const endsFormerInstance = (rights.effective & readingAll) === readingAll
+    const arbitrated = await arbitrate(request, files, plan, { info, ...stored, access: granted, overwrite, created: false, endsFormerInstance })
     if (arbitrated === undefined) return undefined
     const { grant, hasWaited } = arbitrated
     const open = addOpen(request, files, plan, { handle, grant, isFolder: info.isFolder, access: granted })
@@ -259,6 +262,7 @@ interface Arbitration {
   readonly access: number
   readonly overwrite: boolean
   readonly created: boolean
+  readonly endsFormerInstance?: boolean
 }
 
 interface Arbitrated {
@@ -284,6 +288,8 @@ async function arbitrate(request: RequestContext, files: ShareFiles, plan: Creat
     oplockLevel: plan.oplockLevel,
     ...(plan.lease === undefined || (what.info.isFolder && !leasesFolders(request)) ? {} : { lease: plan.lease }),
     clientGuid: request.connection.clientGuid,
+    respectsPersistent: request.connection.dialect >= Dialect.smb300,
+    ...(plan.contexts.appInstance && { appInstance: plan.contexts.appInstance, endsFormerInstance: what.endsFormerInstance === true }),
     ...durabilityOf(request, plan, what),
   })
   const result: OpenResult = 'status' in answer ? answer : await settled(request, answer)

@@ -40,7 +40,7 @@ export class FileOpen implements ServerOpen {
   readonly channel = new OpenChannelState()
   readonly files: ShareFiles
   handle: FileHandle
-  readonly grant: OpenGrant
+  grant: OpenGrant
   readonly isFolder: boolean
   /** Granted access mask. */
   readonly access: number
@@ -124,6 +124,11 @@ export class FileOpen implements ServerOpen {
     return this.grant.durable === true && outlived.has(reason) ? this.#park() : this.close()
   }
 
+  /** It is to outlive its connection, though its CREATE did not ask for that (MS-SMB2 3.3.5.15.9). */
+  outlives(): void {
+    this.grant = { ...this.grant, durable: true }
+  }
+
   /** Waits for the client to come back, if the open table says that it may (MS-SMB2 3.3.7.1). */
   async #park(): Promise<void> {
     const isReplayEligible = this.#onUse !== undefined
@@ -149,8 +154,10 @@ export class FileOpen implements ServerOpen {
     return this.handle
   }
 
-  /** It does not wait for its client here any more; whoever it belongs to now, or its end, is the open table's business. */
+  /** It is not this worker's any more; whoever it belongs to now, or its end, is the open table's business. */
   letGo(): void {
+    this.used()
+    this.tree.session.opens.remove(this)
     const closed = this.takeHandle()?.close()
     if (closed instanceof Promise) closed.catch(() => undefined)
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { mostParked } from './durable-opens.ts'
+import type { TableMessage } from './partition-state.ts'
 import { createTable, opened, request } from './testing-support.ts'
 import { oplockLevels, type OpenRequest, type ReconnectRequest } from './types.ts'
 
@@ -116,5 +117,107 @@ describe('durable opens', () => {
     table.dropWorker(1)
     assert.equal(table.size, 1)
     assert.equal(table.reconnect(0, ask(openId)).status, 'SUCCESS')
+  })
+})
+
+describe('resilient opens (MS-SMB2 3.3.5.15.9)', () => {
+  const resiliency = { timeoutMs: 30_000, owner, face: undefined }
+
+  test('one without any caching waits for its client as well, and is found by its FileId', () => {
+    const { table, scheduler } = createTable()
+    const { openId } = opened(table.open(0, request({ clientGuid })))
+    assert.equal(table.park(openId, false), false)
+    assert.equal(table.makeResilient(openId, resiliency)?.resilient, true)
+    assert.equal(table.park(openId, false), true)
+    scheduler.advance(29_999)
+    assert.equal(table.reconnect(1, ask(openId, { version: 1, createGuid: undefined })).status, 'SUCCESS')
+  })
+
+  test('its place is kept for as long as it asked for, and given away then', () => {
+    const { table, scheduler } = createTable()
+    const { openId } = opened(table.open(0, request({ clientGuid, shareAccess: 0 })))
+    table.makeResilient(openId, resiliency)
+    table.park(openId, false)
+    const other = request({ clientGuid: 'e'.repeat(32) })
+    assert.deepEqual(table.open(0, other), { status: 'SHARING_VIOLATION' })
+    scheduler.advance(30_000)
+    assert.equal(opened(table.open(0, other)).status, 'SUCCESS')
+  })
+
+  test('there is no such open', () => {
+    const { table } = createTable()
+    assert.equal(table.makeResilient(7n, resiliency), undefined)
+  })
+})
+
+describe('instances of an application (MS-SMB2 3.3.5.9.13)', () => {
+  const id = 'f'.repeat(32)
+  const instance = (client: string, version?: bigint, change: Partial<OpenRequest> = {}): OpenRequest =>
+    request({
+      clientGuid: client.repeat(32),
+      shareAccess: 0,
+      appInstance: { id, ...(version === undefined ? {} : { version }) },
+      endsFormerInstance: true,
+      ...change,
+    })
+
+  test('the one on another client takes over: the former open is ended, and its worker told', () => {
+    const sent: { worker: number; message: TableMessage }[] = []
+    const { table } = createTable({ send: (worker, message) => sent.push({ worker, message }) })
+    const former = opened(table.open(2, instance('1')))
+    const { openId } = opened(table.open(0, instance('2')))
+    assert.equal(table.recordOf(former.openId), undefined)
+    assert.deepEqual(
+      sent.filter(({ message }) => message.type === 'let-go'),
+      [{ worker: 2, message: { type: 'let-go', openId: former.openId } }],
+    )
+    assert.equal(table.recordOf(openId)?.appInstance?.id, id)
+  })
+
+  test('the same client is arbitrated as always', () => {
+    const { table } = createTable()
+    opened(table.open(0, instance('1')))
+    assert.deepEqual(table.open(0, instance('1')), { status: 'SHARING_VIOLATION' })
+  })
+
+  test('who may not read the file ends nothing', () => {
+    const { table } = createTable()
+    opened(table.open(0, instance('1')))
+    assert.deepEqual(table.open(0, instance('2', undefined, { endsFormerInstance: false })), { status: 'SHARING_VIOLATION' })
+  })
+
+  for (const [former, later, status] of [
+    [5n, 6n, 'SUCCESS'],
+    [5n, 5n, 'FILE_FORCED_CLOSED'],
+    [5n, 4n, 'FILE_FORCED_CLOSED'],
+    [1n << 64n, 0xffff_ffff_ffff_ffffn, 'FILE_FORCED_CLOSED'],
+    [5n, undefined, 'FILE_FORCED_CLOSED'],
+    [undefined, 1n, 'SUCCESS'],
+  ] as const) {
+    test(`version ${later} after ${former}: ${status}`, () => {
+      const { table } = createTable()
+      opened(table.open(0, instance('1', former)))
+      assert.equal((table.open(0, instance('2', later)) as { status: string }).status, status)
+    })
+  }
+})
+
+describe('persistent opens that wait for their client (MS-SMB2 3.3.5.9)', () => {
+  const waiting = () => {
+    const made = createTable()
+    const { openId } = opened(made.table.open(0, durable({ oplockLevel: oplockLevels.none }, 2, true)))
+    assert.equal(made.table.park(openId, false), true)
+    return made
+  }
+
+  test('another client of the 3.x family gets FILE_NOT_AVAILABLE', () => {
+    const { table } = waiting()
+    assert.deepEqual(table.open(0, request({ clientGuid: 'e'.repeat(32), respectsPersistent: true })), { status: 'FILE_NOT_AVAILABLE' })
+  })
+
+  test('an older client and the client itself are arbitrated as always', () => {
+    const { table } = waiting()
+    assert.equal(opened(table.open(0, request({ clientGuid: 'e'.repeat(32) }))).status, 'SUCCESS')
+    assert.equal(opened(table.open(0, request({ clientGuid, respectsPersistent: true }))).status, 'SUCCESS')
   })
 })

@@ -5,7 +5,17 @@ import { noWorker, type Caching, type Open } from './entities.ts'
 import { foldPath } from './paths.ts'
 import { recordOf } from './records.ts'
 import type { Scheduler } from './scheduler.ts'
-import { leaseStates, oplockLevels, type OpenGrant, type OpenRequest, type OpenStatus, type ReconnectRequest, type ReconnectResult } from './types.ts'
+import {
+  leaseStates,
+  oplockLevels,
+  type OpenGrant,
+  type OpenRequest,
+  type OpenStatus,
+  type ReconnectRequest,
+  type ReconnectResult,
+  type ResiliencyRequest,
+  type DurableRequest,
+} from './types.ts'
 
 /** What the open table does for its durable opens. */
 export interface DurableHost {
@@ -27,7 +37,7 @@ interface CreateIdentity {
 const keepsItsPlace = (open: Open): boolean => {
   const { durable, caching } = open
   if (durable === undefined) return false
-  if (durable.persistent) return true
+  if (durable.persistent || durable.resilient === true) return true
   // What is to be deleted goes now: others wait for the name.
   if (open.isGoing) return false
   // Who is asked to give something up, and is gone, gives up all (MS-SMB2 3.3.4.6, 3.3.4.7).
@@ -76,6 +86,21 @@ export class DurableOpens {
     return request.createGuid === undefined ? undefined : this.#byCreateGuid.get(createKey(request))
   }
 
+  /** FSCTL_LMR_REQUEST_RESILIENCY: what a persistent open has is more (MS-SMB2 3.3.5.15.9). */
+  makeResilient(open: Open, request: ResiliencyRequest): DurableRequest {
+    const { version, persistent, face } = open.durable ?? { version: 1, persistent: false, face: request.face }
+    open.durable = { ...request, version, persistent, face, resilient: true }
+    return open.durable
+  }
+
+  /** Another client of the SMB 3.x family gets at nothing that waits for its client after a failure (MS-SMB2 3.3.5.9). */
+  isReserved({ respectsPersistent, clientGuid }: OpenRequest, opens: Iterable<Open>): boolean {
+    if (respectsPersistent !== true) return false
+    // The specification makes no difference between clients. Linux opens a file anew while it has not come back to all that it had open before.
+    for (const open of opens) if (open.worker === noWorker && open.durable?.persistent === true && open.clientGuid !== clientGuid) return true
+    return false
+  }
+
   /** The connection of an open is gone. False: it does not outlive that, and is to be closed. */
   park(open: Open, keeper: number, isReplayEligible: boolean): boolean {
     if (!keepsItsPlace(open) || (this.#timers.size >= mostParked && open.durable?.persistent !== true)) return false
@@ -108,7 +133,7 @@ export class DurableOpens {
   giveWay(caching: Caching): boolean {
     let changed = false
     for (const open of Array.from(caching.opens)) {
-      if (open.worker !== noWorker || open.durable?.persistent === true) continue
+      if (open.worker !== noWorker || open.durable?.persistent === true || open.durable?.resilient === true) continue
       this.#host.give(open)
       changed = true
     }

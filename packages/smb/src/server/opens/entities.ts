@@ -2,7 +2,7 @@ import type { BreakPhase, BreakState } from './break-machine.ts'
 import { ByteRangeLocks } from './byte-range-locks.ts'
 import type { LockWaiter, Waiter } from './waiters.ts'
 import { foldPath } from './paths.ts'
-import type { DeleteOrder, DurableRequest, OpenRequest } from './types.ts'
+import type { AppInstance, DeleteOrder, DurableRequest, OpenRequest } from './types.ts'
 
 /** A file or folder with opens (or whose removal is under way). */
 export class File {
@@ -100,6 +100,7 @@ export class Open {
   readonly shareAccess: number
   readonly clientGuid: string
   readonly createGuid: string | undefined
+  readonly appInstance: AppInstance | undefined
   readonly deleteOnClose: boolean
   /** The name it was opened by, if it is another than the file's `path` (a hard link); follows renames. */
   link: string | undefined
@@ -118,6 +119,7 @@ export class Open {
     this.shareAccess = request.shareAccess
     this.clientGuid = request.clientGuid
     this.createGuid = request.createGuid
+    this.appInstance = request.appInstance
     this.deleteOnClose = request.deleteOnClose === true
     this.hasLinks = request.hasLinks === true
     this.link = stream.file.linkOf(request)

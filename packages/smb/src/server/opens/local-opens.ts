@@ -19,6 +19,7 @@ import type {
   ReconnectRequest,
   ReconnectResult,
   RenameTarget,
+  ResiliencyRequest,
   StatusResult,
 } from './types.ts'
 
@@ -90,6 +91,11 @@ export class LocalOpens implements Opens {
 
   park({ openId }: OpenReference, isReplayEligible: boolean): MaybePromise<boolean> {
     return this.#written(this.#table.park(openId, isReplayEligible))
+  }
+
+  makeResilient({ openId }: OpenReference, request: ResiliencyRequest): MaybePromise<StatusResult> {
+    const made = this.#table.makeResilient(openId, request)
+    return this.#written({ status: made === undefined ? 'FILE_CLOSED' : 'SUCCESS' })
   }
 
   reconnect(ask: ReconnectRequest): MaybePromise<ReconnectResult> {

@@ -55,6 +55,11 @@ export class MirroredOpen {
     return open
   }
 
+  /** The owner has made it resilient. */
+  outlives(durable: DurableRequest): void {
+    this.#durable = durable
+  }
+
   /** A LOCK request was answered: does here what it did there. */
   locked(elements: readonly LockElement[], succeeded: boolean, sequence: LockSequence | undefined): void {
     const unlock = elements[0] !== undefined && elements[0].flags === lockFlags.unlock
@@ -117,6 +122,7 @@ export class MirroredOpen {
       locks: this.#locks.held,
       ...(this.#lockSequences === undefined ? {} : { lockSequences: this.#lockSequences }),
       ...(this.#durable === undefined ? {} : { durable: this.#durable }),
+      ...(request.appInstance === undefined ? {} : { appInstance: request.appInstance }),
       ...(this.parked ? { parked: true } : {}),
     }
   }

@@ -1,3 +1,4 @@
+import { givesWayTo, openOfInstance } from './app-instances.ts'
 import { attemptOpen } from './arbitration.ts'
 import { oplockState } from './caching-states.ts'
 import { adoptLink, attemptSetDeletePending, markForDeletion, orderDeletion } from './deletion.ts'
@@ -20,6 +21,7 @@ import {
   oplockLevels,
   type CloseResult,
   type DeleteOrder,
+  type DurableRequest,
   type LeaseAcknowledgement,
   type LockElement,
   type LockSequence,
@@ -31,6 +33,7 @@ import {
   type ReconnectRequest,
   type ReconnectResult,
   type RenameTarget,
+  type ResiliencyRequest,
   type StatusResult,
 } from './types.ts'
 import type { Attempt } from './waiters.ts'
@@ -151,6 +154,10 @@ export class OpenTable {
 
   open(worker: number, request: OpenRequest): OpenResult | Pending<OpenResult> {
     if (this.#durable.ofCreate(request) !== undefined) return { status: 'DUPLICATE_OBJECTID' }
+    const former = openOfInstance(this.#state, request)
+    if (former !== undefined && !givesWayTo(former.appInstance!, request.appInstance!)) return { status: 'FILE_FORCED_CLOSED' }
+    if (former !== undefined && request.endsFormerInstance === true) this.#end(former)
+    if (this.#durable.isReserved(request, this.#state.findStream(request).stream?.opens ?? [])) return { status: 'FILE_NOT_AVAILABLE' }
     const result = this.#state.waiting.attempt<OpenResult>({
       worker,
       attempt: () => this.#attemptOpen(worker, request),
@@ -216,6 +223,21 @@ export class OpenTable {
     const result = this.#durable.reconnect(worker, ask)
     if (result.status === 'SUCCESS') this.journal?.note(result.openId)
     return result
+  }
+
+  /** Closes an open whatever its client thinks (MS-SMB2 3.3.4.17). */
+  #end(open: Open): void {
+    open.keeper = open.holder
+    open.worker = noWorker
+    this.#closeUnserved(open)
+  }
+
+  /** FSCTL_LMR_REQUEST_RESILIENCY (MS-SMB2 3.3.5.15.9). Undefined: there is no such open. */
+  makeResilient(openId: bigint, request: ResiliencyRequest): DurableRequest | undefined {
+    const open = this.#state.opens.get(openId)
+    if (open === undefined) return undefined
+    this.journal?.note(openId)
+    return this.#durable.makeResilient(open, request)
   }
 
   /** Closes what nobody serves. */

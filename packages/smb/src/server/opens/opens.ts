@@ -15,6 +15,7 @@ import type {
   ReconnectRequest,
   ReconnectResult,
   RenameTarget,
+  ResiliencyRequest,
   StatusResult,
 } from './types.ts'
 
@@ -30,6 +31,8 @@ export interface Opens {
   close(open: OpenReference): MaybePromise<CloseResult>
   /** The connection of an open is gone: true where it waits for its client now (MS-SMB2 3.3.7.1); else it is to be closed. */
   park(open: OpenReference, isReplayEligible: boolean): MaybePromise<boolean>
+  /** Makes an open outlive its connection (MS-SMB2 3.3.5.15.9). */
+  makeResilient(open: OpenReference, request: ResiliencyRequest): MaybePromise<StatusResult>
   /** A client comes back to an open that waits for it, wherever it was served before (MS-SMB2 3.3.5.9.7, 3.3.5.9.12). */
   reconnect(ask: ReconnectRequest): MaybePromise<ReconnectResult>
   /** What `deleteNow` ordered is done (or failed). */

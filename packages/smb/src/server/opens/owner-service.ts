@@ -8,6 +8,7 @@ import type { Scheduler } from './scheduler.ts'
 import type {
   CachingRecord,
   CloseResult,
+  DurableRequest,
   LeaseAcknowledgement,
   LockElement,
   LockSequence,
@@ -18,6 +19,7 @@ import type {
   ReconnectRequest,
   ReconnectResult,
   RenameTarget,
+  ResiliencyRequest,
   StatusResult,
 } from './types.ts'
 
@@ -65,6 +67,7 @@ export interface ReclaimAnswer {
 export interface OwnerMethods {
   open(argument: { readonly token: number; readonly request: OpenRequest }): RemoteGrant
   close(argument: { readonly openId: bigint }): CloseResult
+  makeResilient(argument: { readonly openId: bigint; readonly request: ResiliencyRequest }): DurableRequest | undefined
   park(argument: { readonly openId: bigint; readonly isReplayEligible: boolean }): boolean
   reconnect(argument: ReconnectRequest): RemoteReconnect
   acknowledgeOplockBreak(argument: { readonly openId: bigint; readonly level: number }): OplockAcknowledgement
@@ -222,6 +225,7 @@ export class OwnerService {
         }),
       close: ({ openId }) => this.#written(table.close(openId)),
       park: ({ openId, isReplayEligible }) => this.#written(table.park(openId, isReplayEligible)),
+      makeResilient: ({ openId, request }) => this.#written(table.makeResilient(openId, request)),
       reconnect: (ask, from) =>
         this.#whenRecovered(() => {
           const result = table.reconnect(from, ask)

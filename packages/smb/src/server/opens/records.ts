@@ -27,6 +27,7 @@ export const recordOf = (open: Open): OpenRecord => {
     locks: stream.locks.held.filter(lock => lock.openId === open.id),
     ...(open.lockSequences === undefined ? {} : { lockSequences: open.lockSequences }),
     ...(open.durable === undefined ? {} : { durable: open.durable }),
+    ...(open.appInstance === undefined ? {} : { appInstance: open.appInstance }),
     ...(open.worker === noWorker ? { parked: true } : {}),
   }
 }

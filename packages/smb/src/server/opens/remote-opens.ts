@@ -24,6 +24,7 @@ import {
   type ReconnectRequest,
   type ReconnectResult,
   type RenameTarget,
+  type ResiliencyRequest,
   type StatusResult,
 } from './types.ts'
 
@@ -202,6 +203,13 @@ export class RemoteOpens implements Opens {
     const open = this.#opens.get(openId)
     if (parked && open !== undefined) open.parked = true
     return parked
+  }
+
+  async makeResilient({ openId }: OpenReference, request: ResiliencyRequest): Promise<StatusResult> {
+    const durable = await this.#ask('makeResilient', { openId, request })
+    if (durable === undefined) return { status: 'FILE_CLOSED' }
+    this.#opens.get(openId)?.outlives(durable)
+    return { status: 'SUCCESS' }
   }
 
   async reconnect(ask: ReconnectRequest): Promise<ReconnectResult> {

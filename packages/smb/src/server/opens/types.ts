@@ -24,6 +24,7 @@ export type OpenStatus =
   | 'CANCELLED'
   | 'FILE_CLOSED'
   | 'FILE_NOT_AVAILABLE'
+  | 'FILE_FORCED_CLOSED'
   | 'DUPLICATE_OBJECTID'
   | 'INSUFFICIENT_RESOURCES'
 
@@ -64,6 +65,8 @@ export interface DurableRequest {
   readonly version: 1 | 2
   /** SMB2_DHANDLE_FLAG_PERSISTENT on a continuously available share: whatever the client may cache. */
   readonly persistent: boolean
+  /** Made so by FSCTL_LMR_REQUEST_RESILIENCY: whatever the client may cache, while the process lives. */
+  readonly resilient?: boolean
   /** How long the open waits for its client to come back, in milliseconds. */
   readonly timeoutMs: number
   /** SID of the one user who may come back to it (DurableOwner). */
@@ -71,6 +74,17 @@ export interface DurableRequest {
   /** What its worker needs to serve it again; plain data. */
   readonly face: unknown
 }
+
+/** SMB2_CREATE_APP_INSTANCE_ID and SMB2_CREATE_APP_INSTANCE_VERSION (MS-SMB2 2.2.13.2.13, 2.2.13.2.15). */
+export interface AppInstance {
+  /** 32 hex digits. */
+  readonly id: string
+  /** High and low half as one number. */
+  readonly version?: bigint
+}
+
+/** FSCTL_LMR_REQUEST_RESILIENCY (MS-SMB2 3.3.5.15.9). */
+export type ResiliencyRequest = Pick<DurableRequest, 'timeoutMs' | 'owner' | 'face'>
 
 /** A client comes back to an open (MS-SMB2 3.3.5.9.7, 3.3.5.9.12). */
 export interface ReconnectRequest {
@@ -116,6 +130,11 @@ export interface OpenRequest extends FileIdentity {
   /** Kept in the record for replay and durable handles (32 hex digits). */
   readonly createGuid?: string
   readonly durable?: DurableRequest
+  readonly appInstance?: AppInstance
+  /** The user may read the file: the same instance of the application gives up what it has open elsewhere. */
+  readonly endsFormerInstance?: boolean
+  /** By a client of the SMB 3.x dialect family: it does not get at what waits for another client after a failure (MS-SMB2 3.3.5.9). */
+  readonly respectsPersistent?: boolean
 }
 
 /** What identifies a granted open to the fast paths, kept by the session with its open. */
@@ -269,6 +288,7 @@ export interface OpenRecord extends FileIdentity {
   /** 64 entries, 0xff where none is valid; absent when never used. */
   readonly lockSequences?: Uint8Array
   readonly durable?: DurableRequest
+  readonly appInstance?: AppInstance
   /** It waits for its client to come back; `worker` keeps its file. */
   readonly parked?: boolean
 }
@@ -306,7 +326,7 @@ export interface LeaseBreak {
 export interface OpenTableEvents {
   onOplockBreak(notice: OplockBreak): void
   onLeaseBreak(notice: LeaseBreak): void
-  /** An open that waits for its client here was taken over by another worker, or has ended: its file is to be closed. */
+  /** An open of this worker was taken over by another one, or was ended by somebody else: its file is to be closed. */
   onLetGo?(openId: bigint): void
   /** The open's file or a folder above it was renamed (also by this worker). */
   onPathChanged?(change: { readonly openId: bigint; readonly path: string; readonly stream: string }): void

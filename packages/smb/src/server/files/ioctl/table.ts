@@ -14,6 +14,7 @@ import { copyChunks, requestResumeKey } from './copychunk.ts'
 import { queryNetworkInterfaces } from './network.ts'
 import { peekPipe, transceive, waitForPipe } from './pipe.ts'
 import { deleteReparsePoint, getReparsePoint, setReparsePoint } from './reparse.ts'
+import { requestResiliency } from './resiliency.ts'
 import { fileLevelTrim, queryAllocatedRanges, queryFileRegions, setSparse, setZeroData } from './sparse.ts'
 import { enumerateSnapshots, getCompression, getIntegrity, getObjectId, setCompression } from './volume.ts'
 
@@ -37,6 +38,7 @@ const onFiles: ReadonlyMap<number, FileIoctl> = new Map([
   [Fsctl.getReparsePoint, getReparsePoint],
   [Fsctl.setReparsePoint, setReparsePoint],
   [Fsctl.deleteReparsePoint, deleteReparsePoint],
+  [Fsctl.lmrRequestResiliency, requestResiliency],
 ])
 
 const onPipes: ReadonlyMap<number, PipeIoctl> = new Map([
