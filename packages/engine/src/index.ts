@@ -1,6 +1,7 @@
 export * from './worker-api.ts'
 export { ConnectionManager } from './manager/manager.ts'
-export type { ListeningAddress, ListenOptions } from './manager/client.ts'
+export type { InheritedSocket, ListeningAddress, ListenOptions } from './manager/client.ts'
+export { socketAddress } from '@holdfast/posix/socket'
 export type { ManagerOptions } from './manager/manager.ts'
 export { defaultLimits } from './shared/layout.ts'
 export type { EngineLimits, Framing } from './shared/layout.ts'

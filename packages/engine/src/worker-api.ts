@@ -36,6 +36,8 @@ export interface Connection {
   discard(buffer: Buffer): void
   /** Bytes handed to `send` that the client has not taken yet. Above the limit, `onMessage` is not called until it falls. */
   readonly unsentBytes: number
+  /** True when the client's machine has left what was sent unacknowledged for that long, in milliseconds, although it was sent again. */
+  isSilent(silentMs: number): boolean
   /** What the next worker needs to carry on for this connection if this one dies (structured-cloneable). Replaces the last one under the same key; undefined removes it. */
   checkpoint(key: string, state: unknown): void
   /** Gives the connection to another worker, with its checkpoints; `redeliver` is handled there first. No further calls here but `onClose('moved')`. */

@@ -4,6 +4,7 @@
  * The connection manager owns each socket through libuv. It gives a worker node a duplicate of the descriptor, so that
  * the worker may write a response without a detour over the manager's event loop, and neither can hit a reused number.
  */
+import { SocketAddress } from 'node:net'
 import koffi from 'koffi'
 
 const MSG_DONTWAIT = 0x40
@@ -12,6 +13,10 @@ const IPPROTO_TCP = 6
 const TCP_INFO = 11
 const TIOCOUTQ = 0x5411
 const SHUT_RDWR = 2
+const AF_INET = 2
+const AF_INET6 = 10
+/** struct sockaddr_in6 (netinet/in.h); sockaddr_in is shorter. The port is at byte 2 of both, the address at 4 and at 8. */
+const SOCKADDR_BYTES = 28
 /** struct tcp_info (linux/tcp.h): tcpi_bytes_acked is the u64 at byte 120. */
 const TCP_INFO_BYTES = 256
 const BYTES_ACKED_AT = 120
@@ -24,6 +29,7 @@ interface SocketCalls {
   dup(fd: number): number
   close(fd: number): number
   shutdown(fd: number, how: number): number
+  getsockname(fd: number, address: Uint8Array, length: Uint8Array): number
   getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array): number
   ioctl(fd: number, request: number, value: Uint8Array): number
 }
@@ -36,6 +42,7 @@ function load(): SocketCalls | undefined {
     dup: libc.func('int dup(int fd)'),
     close: libc.func('int close(int fd)'),
     shutdown: libc.func('int shutdown(int fd, int how)'),
+    getsockname: libc.func('int getsockname(int fd, void *address, void *length)'),
     getsockopt: libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)'),
     // The prototype is variadic; with one pointer argument the plain form passes it the same way on x86-64 and arm64.
     ioctl: libc.func('int ioctl(int fd, unsigned long request, void *value)'),
@@ -74,6 +81,24 @@ export function closeDescriptor(fd: number): void {
 /** Ends both directions at once, whatever duplicates of the descriptor exist. */
 export function shutdownSocket(fd: number): void {
   need().shutdown(fd, SHUT_RDWR)
+}
+
+/** Where a TCP socket is bound: `{ host: '127.0.0.1', port: 445 }`; undefined for what is no such socket. */
+export function socketAddress(fd: number): { readonly host: string; readonly port: number } | undefined {
+  const address = Buffer.alloc(SOCKADDR_BYTES)
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(SOCKADDR_BYTES)
+  if (need().getsockname(fd, address, length) !== 0) return undefined
+  const family = address.readUInt16LE(0)
+  if (family !== AF_INET && family !== AF_INET6) return undefined
+  const host = family === AF_INET ? address.subarray(4, 8).join('.') : ipv6Text(address.subarray(8, 24))
+  return { host, port: address.readUInt16BE(2) }
+}
+
+/** In the one way to write it (RFC 5952): that is also how `net` writes it. */
+function ipv6Text(bytes: Buffer): string {
+  const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16))
+  return new SocketAddress({ family: 'ipv6', address: groups.join(':') }).address
 }
 
 const info = Buffer.alloc(TCP_INFO_BYTES)

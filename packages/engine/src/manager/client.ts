@@ -19,10 +19,12 @@ export interface ListenerOptions {
   readonly distributed: boolean
 }
 
-/** Where a protocol listens. Port 0 takes a free one. */
-export interface ListenOptions extends ListenerOptions {
-  readonly host: string
-  readonly port: number
+/** Where a protocol listens: at an address, where port 0 takes a free one, or on a socket that was made by somebody else. */
+export type ListenOptions = ListenerOptions & (ListeningAddress | InheritedSocket)
+
+/** A listening socket that whoever started this process has made, and keeps when this process is gone. It is closed with the manager. */
+export interface InheritedSocket {
+  readonly descriptor: number
 }
 
 /** Where a listener really is. */

@@ -126,13 +126,14 @@ export class ConnectionManager implements AsyncDisposable {
     return this.#pool.size
   }
 
-  /** Accepts connections; port 0 takes a free one. Rejects with Node's error (`EADDRINUSE`, `EACCES` …). */
+  /** Accepts connections. Rejects with Node's error (`EADDRINUSE`, `EACCES` …; `EINVAL` for a descriptor that is no socket to listen on). */
   listen(options: ListenOptions): Promise<ListeningAddress> {
     const server = createServer()
     this.#servers.push(server)
+    const where = 'descriptor' in options ? { fd: options.descriptor } : { host: options.host, port: options.port }
     return new Promise((resolve, reject) => {
       server.once('error', reject)
-      server.listen({ host: options.host, port: options.port, backlog: 511 }, () => {
+      server.listen({ ...where, backlog: 511 }, () => {
         server.off('error', reject)
         // node:net has no public way to give an accepted socket its read buffer; this is its own inner callback.
         const { _handle: handle } = server as unknown as { _handle: { onconnection: (error: number, accepted: TcpHandle) => void } }

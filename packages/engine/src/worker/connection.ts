@@ -1,4 +1,4 @@
-import { sendNow } from '@holdfast/posix/socket'
+import { isUnresponsive, sendNow } from '@holdfast/posix/socket'
 import type { Arena } from '../shared/arena.ts'
 import { Slot, slotAt, ToManager } from '../shared/layout.ts'
 import type { Addresses, EngineLimits, Framing, WorkerMail } from '../shared/layout.ts'
@@ -186,6 +186,11 @@ export class WorkerConnection implements Connection, MessageHolder {
     }
     if (direct) Atomics.store(table, slot + Slot.intent, 0)
     if (!this.distributed) this.#leave()
+  }
+
+  isSilent(silentMs: number): boolean {
+    const descriptor = this.#host.table[this.#slot + Slot.descriptor]
+    return !this.#left && descriptor >= 0 && isUnresponsive(descriptor, silentMs)
   }
 
   checkpoint(key: string, state: unknown): void {

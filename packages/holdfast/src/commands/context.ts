@@ -6,7 +6,7 @@ import type { ConnectRemote } from '../remote/remote.ts'
 export interface CommandContext {
   readonly out: NodeJS.WritableStream
   readonly err: NodeJS.WritableStream
-  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly environment: Record<string, string | undefined>
   readonly cwd: string
   /** True where stderr is a terminal: progress bars, colours. */
   readonly terminal: boolean

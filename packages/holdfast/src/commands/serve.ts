@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto'
 import { type Address, defaultPorts, formatAddress } from '../config/addresses.ts'
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/errors.ts'
+import { checkPassedSockets, type PassedSocket, takePassedSockets } from '../config/passed-sockets.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { nodeConfigOf } from '../node/node-config.ts'
 import { ListenError, type RunningNode, startNode } from '../node/node.ts'
@@ -25,12 +26,14 @@ const shutdownMsMax = 9000
 /** Serves until `context.signal` aborts, then shuts down. Throws ConfigError, StateError, ListenError. */
 export async function serve(context: CommandContext, given: Config, hooks: ServeHooks = {}): Promise<void> {
   const config = withListeners(given)
+  const passedSockets = takePassedSockets(context.environment)
+  checkPassedSockets(passedSockets, [...config.smb, ...config.http])
   const format = config.logFormat ?? (context.terminal ? 'pretty' : 'json')
   const log = createLogger({ level: config.logLevel, format, colour: context.terminal, write: line => void context.err.write(line) })
   openStateFolder(config.stateDir)
   using _lock = lockStateFolder(config.stateDir)
   takeUsers(config, log)
-  const node = await start(config, log, hooks)
+  const node = await start(config, { log, passedSockets }, hooks)
   using _chaos = chaosOnSignal(node, context, log)
   context.out.write(`${readyLine(node, config)}\n`)
   log.info({ workers: node.workers, shares: config.shares.map(share => share.name) }, 'ready')
@@ -72,14 +75,19 @@ function takeUsers(config: Config, log: Logger): void {
   if (known.size === 0) log.warn('there are no users: nobody can connect before one is added with --user or "holdfast user add"')
 }
 
-async function start(config: Config, log: Logger, { httpOptional = false, start = startNode }: ServeHooks): Promise<RunningNode> {
+interface ServeResources {
+  readonly log: Logger
+  readonly passedSockets: readonly PassedSocket[]
+}
+
+async function start(config: Config, resources: ServeResources, { httpOptional = false, start = startNode }: ServeHooks): Promise<RunningNode> {
   const nodeConfig = nodeConfigOf(config, openIdentity(config.stateDir))
   try {
-    return await start(nodeConfig, { log })
+    return await start(nodeConfig, resources)
   } catch (error) {
     if (!httpOptional || !(error instanceof ListenError) || error.protocol !== 'http') throw error
-    log.warn({ reason: error.message }, 'no HTTP listener')
-    return start({ ...nodeConfig, http: [] }, { log })
+    resources.log.warn({ reason: error.message }, 'no HTTP listener')
+    return start({ ...nodeConfig, http: [] }, resources)
   }
 }
 

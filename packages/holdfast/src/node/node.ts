@@ -2,10 +2,12 @@
 
 import { join } from 'node:path'
 import { sqliteStore } from '@holdfast/cluster'
+import type { SqliteStore } from '@holdfast/cluster'
 import { ConnectionManager } from '@holdfast/engine'
 import { createPartitionMemory } from '@holdfast/smb/server'
 import type { FileSystem } from '@holdfast/storage'
 import { type Address, formatAddress } from '../config/addresses.ts'
+import { type PassedSocket, passedSocketAt } from '../config/passed-sockets.ts'
 import type { Logger } from '../log.ts'
 import type { NodeConfig } from './node-config.ts'
 import { checkedKerberos } from './kerberos.ts'
@@ -15,7 +17,14 @@ export interface NodeResources {
   readonly log: Logger
   /** The filesystems of shares of kind `object`, by share name. */
   readonly fileSystems?: ReadonlyMap<string, FileSystem>
+  /** Listening sockets that are there already, for those of the configured addresses that they are at. */
+  readonly passedSockets?: readonly PassedSocket[]
+  /** Opens the store of persistent opens; default: a SQLite file at `path`. Tests put something in between. */
+  readonly openStore?: (path: string) => Promise<NodeStore>
 }
+
+/** What the workers of a node are connected to. */
+export type NodeStore = Pick<SqliteStore, 'connect'> & AsyncDisposable
 
 /** A node that serves. */
 export interface RunningNode extends AsyncDisposable {
@@ -55,7 +64,8 @@ const listenProblems: Readonly<Record<string, (where: string) => string>> = {
  *     await using node = await startNode(config, { log })
  *     node.listeners.smb[0].port
  */
-export async function startNode(config: NodeConfig, { log, fileSystems }: NodeResources): Promise<RunningNode> {
+export async function startNode(config: NodeConfig, resources: NodeResources): Promise<RunningNode> {
+  const { log, fileSystems, passedSockets = [], openStore = (path: string) => sqliteStore({ path }) } = resources
   // A FileSystem object cannot leave its thread: the worker node comes to it.
   const inThread = config.inThread === true || (fileSystems?.size ?? 0) > 0
   const kerberos = config.kerberos && checkedKerberos(config.kerberos, config.stateDir)
@@ -63,7 +73,7 @@ export async function startNode(config: NodeConfig, { log, fileSystems }: NodeRe
   // What has been started ends again, the last first, unless all of it comes up.
   await using started = new AsyncDisposableStack()
   const needsStore = config.shares.some(share => share.continuouslyAvailable)
-  const store = needsStore ? started.use(await sqliteStore({ path: join(config.stateDir, 'store.sqlite') })) : undefined
+  const store = needsStore ? started.use(await openStore(join(config.stateDir, 'store.sqlite'))) : undefined
   const manager = started.use(
     await ConnectionManager.start({
       services: store === undefined ? {} : { store: () => store.connect() },
@@ -77,24 +87,32 @@ export async function startNode(config: NodeConfig, { log, fileSystems }: NodeRe
   // One after the other: so they are in the order in which they were given, and the first that fails is told.
   const listeners = { smb: [] as Address[], http: [] as Address[] }
   for (const protocol of ['smb', 'http'] as const) {
-    for (const address of config[protocol]) listeners[protocol].push(await listen(manager, protocol, address))
+    for (const address of config[protocol]) listeners[protocol].push(await listen(manager, protocol, address, passedSockets))
   }
   const running = started.move()
   const close = (): Promise<void> => running.disposeAsync()
   return { listeners, workers: manager.workers, close, killWorker: index => manager.killWorker(index), [Symbol.asyncDispose]: close }
 }
 
-async function listen(manager: ConnectionManager, protocol: ProtocolName, address: Address): Promise<Address> {
+async function listen(
+  manager: ConnectionManager,
+  protocol: ProtocolName,
+  address: Address,
+  passedSockets: readonly PassedSocket[],
+): Promise<Address> {
   // SMB is bi-directional and stateful; an HTTP request is all there is (S11).
-  const options = { protocol, framing: framings[protocol], distributed: protocol === 'smb', port: address.port }
+  const options = { protocol, framing: framings[protocol], distributed: protocol === 'smb' }
+  const { port } = address
+  const passed = passedSocketAt(address, passedSockets)
   try {
-    if (address.host !== '') return await manager.listen({ ...options, host: address.host })
+    if (passed) return await manager.listen({ ...options, descriptor: passed.descriptor })
+    if (address.host !== '') return await manager.listen({ ...options, host: address.host, port })
     try {
-      return await manager.listen({ ...options, host: '::' })
+      return await manager.listen({ ...options, host: '::', port })
     } catch (error) {
       // A machine without IPv6 has every interface at 0.0.0.0.
       if ((error as NodeJS.ErrnoException).code !== 'EAFNOSUPPORT') throw error
-      return await manager.listen({ ...options, host: '0.0.0.0' })
+      return await manager.listen({ ...options, host: '0.0.0.0', port })
     }
   } catch (error) {
     throw new ListenError(protocol, address, error as NodeJS.ErrnoException)

@@ -80,7 +80,7 @@ export const defaultLimits: SmbLimits = Object.freeze({
   channelsPerSession: 32,
   treesPerSession: 4096,
   opensPerSession: 65_536,
-  asyncRequestsPerConnection: 512,
+  asyncRequestsPerConnection: 511,
   runningRequestsPerConnection: 1024,
   requestsPerCompound: 64,
   credits: 8192,

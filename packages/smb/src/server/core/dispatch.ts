@@ -34,8 +34,6 @@ export interface CommandEntry {
   readonly mayGoAsync: boolean
   /** The same in the middle of a compound (3.3.4.2: a CREATE that waits for an oplock break). */
   readonly mayGoAsyncInside: boolean
-  /** In the middle of a compound it waits for oplock breaks all the same, without an interim response: Linux and macOS rename in compounds. */
-  readonly mayWaitInside: boolean
   /** Carried out in an expired session as well (3.3.5.2.9). */
   readonly whenExpired: boolean
   /** What a request gets that an earlier worker may have executed: undefined, to execute it (again). */
@@ -64,7 +62,6 @@ const defaults = {
   payload: undefined,
   mayGoAsync: true,
   mayGoAsyncInside: false,
-  mayWaitInside: false,
   whenExpired: false,
   orphanStatus: undefined,
 } as const
@@ -126,7 +123,8 @@ export function commandTable(files: FileCommands): readonly CommandEntry[] {
       structureSize: 33,
       fileIdAt: 16,
       payload: u32(4),
-      mayWaitInside: true,
+      // Whoever waits for others' breaks here does so without a word, as with Windows.
+      mayGoAsync: false,
       handler: files.setInfo,
     },
     [Command.oplockBreak]: { ...defaults, name: 'oplock_break', structureSize: 24, fileIdAt: 8, handler: files.oplockBreak },

@@ -170,12 +170,12 @@ export interface SessionContext {
   readonly clientGuid: string
   readonly dialect: number
   /**
-   * Sends an OPLOCK_BREAK notification on one of the session's channels, the newest request's first. False
-   * when no channel is left. `body` is copied.
+   * Sends an OPLOCK_BREAK notification on one of the session's channels, the newest request's first, and on others while that one does not
+   * acknowledge it and `isDue` says that it matters (3.3.4.6). False when no channel is left. `body` must not change afterwards.
    */
-  sendBreak(body: Uint8Array): boolean
-  /** Sends a lease break: leases are the client's, so its oldest connection is tried first (3.3.4.7). */
-  sendLeaseBreak(body: Uint8Array): boolean
+  sendBreak(body: Uint8Array, isDue: () => boolean): boolean
+  /** The same with a lease break: leases are the client's, so its oldest connection is tried first (3.3.4.7). */
+  sendLeaseBreak(body: Uint8Array, isDue: () => boolean): boolean
 }
 
 /** A tree connect as the commands see it (MS-SMB2 3.3.1.9). */

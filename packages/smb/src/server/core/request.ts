@@ -120,9 +120,8 @@ export class SmbRequest implements RequestContext {
     this.isWaiting = true
     for (const follower of this.#followers?.splice(0) ?? []) follower()
     if (options?.idle === true) this.connection.becomeIdle(this)
-    if (this.asyncId !== 0) return
+    if (this.asyncId !== 0 || !this.entry.mayGoAsync) return
     if (!this.isLast && !this.entry.mayGoAsyncInside) {
-      if (this.entry.mayWaitInside) return
       throw new StatusError(NtStatus.INTERNAL_ERROR, 'a request in the middle of a compound can not go asynchronous')
     }
     if (!this.connection.goAsync(this)) throw new StatusError(NtStatus.INSUFFICIENT_RESOURCES, 'too many asynchronous requests')

@@ -368,15 +368,15 @@ test('an oplock break goes out unsigned with MessageId -1, on another channel wh
   const bound = await second.logon({ session, binding: true })
   await second.request(Command.echo, bodies.echo(), { session: bound.session })
   const [one] = server.sessions.values()
-  assert.ok(one.sendBreak(Buffer.alloc(24, 1)))
+  assert.ok(one.sendBreak(Buffer.alloc(24, 1), () => true))
   const notification = await second.one()
   assert.equal(notification.bytes.readBigUInt64LE(headerOffset.messageId), 0xffffffffffffffffn)
   assert.equal(notification.header.sessionId, 0n)
   second.connection.handler!.onClose('closed')
-  assert.ok(one.sendBreak(Buffer.alloc(24, 2)))
+  assert.ok(one.sendBreak(Buffer.alloc(24, 2), () => true))
   assert.equal((await first.one()).body[0], 2)
   first.connection.handler!.onClose('closed')
-  assert.ok(!one.sendBreak(Buffer.alloc(24, 2)))
+  assert.ok(!one.sendBreak(Buffer.alloc(24, 2), () => true))
 })
 
 test('an expired session is NETWORK_SESSION_EXPIRED but for CLOSE, LOCK, LOGOFF and ECHO, until it is authenticated again (3.3.5.2.9)', async () => {

@@ -7,6 +7,8 @@ import { createCipher } from '../../security/encryption.ts'
 import type { AeadAlgorithm, Cipher } from '../../security/encryption.ts'
 import { createSigner } from '../../security/signing.ts'
 import type { Signer, SigningAlgorithm } from '../../security/signing.ts'
+import { deliverBreak } from './break-delivery.ts'
+import type { BreakChannel } from './break-delivery.ts'
 import type { SmbConnection } from './connection.ts'
 import type { SessionContext, TokenUser, OpenCloseReason } from './handler-api.ts'
 import { SessionOpens } from './open-map.ts'
@@ -153,21 +155,38 @@ export class Session implements SessionContext {
     this.#nextTreeId = Math.max(this.#nextTreeId, tree.id + 1)
   }
 
-  sendBreak(body: Uint8Array): boolean {
-    if (this.state === 'closed') return false
-    if (this.channels.has(this.lastConnection) && this.#sendOn(this.lastConnection, body)) return true
-    for (const connection of this.channels.keys()) if (this.#sendOn(connection, body)) return true
-    return false
+  sendBreak(body: Uint8Array, isDue: () => boolean): boolean {
+    return deliverBreak(this.#channelsFor(body), isDue, this.server.timers)
   }
 
-  sendLeaseBreak(body: Uint8Array): boolean {
+  /** Its own channels, that of the newest request first. */
+  *#channelsFor(body: Uint8Array): Iterable<BreakChannel> {
+    const first = this.lastConnection
+    if (this.channels.has(first)) yield this.#breakChannel(first, body)
+    for (const connection of this.channels.keys()) if (connection !== first) yield this.#breakChannel(connection, body)
+  }
+
+  sendLeaseBreak(body: Uint8Array, isDue: () => boolean): boolean {
+    return deliverBreak(this.#connectionsFor(body), isDue, this.server.timers)
+  }
+
+  /** The client's connections, each with the first session that has it for a channel. */
+  *#connectionsFor(body: Uint8Array): Iterable<BreakChannel> {
     for (const connection of this.server.connectionsOf(this.clientGuid)) {
-      for (const session of connection.sessions.values()) if (session.state !== 'closed' && session.#sendOn(connection, body)) return true
+      for (const session of connection.sessions.values()) {
+        if (session.channels.get(connection)?.signer === undefined) continue
+        yield session.#breakChannel(connection, body)
+        break
+      }
     }
-    return false
+  }
+
+  #breakChannel(connection: SmbConnection, body: Uint8Array): BreakChannel {
+    return { send: () => this.#sendOn(connection, body), isSilent: silentMs => connection.isGone || connection.link.isSilent(silentMs) }
   }
 
   #sendOn(connection: SmbConnection, body: Uint8Array): boolean {
+    if (this.state === 'closed') return false
     // A channel that is being bound is none yet.
     if (this.channels.get(connection)?.signer === undefined) return false
     try {

@@ -24,6 +24,7 @@ export const close: CommandHandler = async request => {
   const { open } = request
   if (open instanceof PipeOpen) {
     request.session.opens.remove(open)
+    open.onGone()
     return replyClosed(request, undefined)
   }
   const file = fileOpen(request)

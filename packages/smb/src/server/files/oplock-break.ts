@@ -13,6 +13,7 @@ import { OplockLevel } from '../../messages/constants.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 import type { CommandHandler, Outcome, RequestContext } from '../core/handler-api.ts'
 import type { LeaseBreak, OpenTableEvents, OplockBreak as OplockBreakNotice } from '../opens/index.ts'
+import type { FileOpen } from './file-open.ts'
 import { fileOpen, must } from './opened.ts'
 import { filesOf } from './share-files.ts'
 import type { ShareFiles } from './share-files.ts'
@@ -52,11 +53,15 @@ export function breakEvents(files: () => ShareFiles): OpenTableEvents {
   }
 }
 
+/** An acknowledgement is waited for. */
+const isBreaking = (open: FileOpen): boolean => open.files.opens.cachingOf(open.grant)?.breakingTo !== undefined
+
 function sendOplockBreak(files: ShareFiles, notice: OplockBreakNotice): void {
   const open = files.byId.get(notice.openId)
   if (open === undefined) return
   const fileId = { persistent: open.persistentId, volatile: open.volatileId }
-  const sent = open.tree.session.sendBreak(OplockBreakNotification.toBytes({ oplockLevel: notice.newLevel, fileId }))
+  const body = OplockBreakNotification.toBytes({ oplockLevel: notice.newLevel, fileId })
+  const sent = open.tree.session.sendBreak(body, () => isBreaking(open))
   // Nobody is there to acknowledge (3.3.4.6).
   if (!sent && notice.acknowledgementRequired) void files.opens.acknowledgeOplockBreak(open.grant, OplockLevel.none)
 }
@@ -69,7 +74,10 @@ function sendLeaseBreak(files: ShareFiles, notice: LeaseBreak): void {
     currentLeaseState: notice.currentState,
     newLeaseState: notice.newState,
   })
-  for (const id of notice.openIds) if (files.byId.get(id)?.tree.session.sendLeaseBreak(body) === true) return
+  for (const id of notice.openIds) {
+    const open = files.byId.get(id)
+    if (open?.tree.session.sendLeaseBreak(body, () => isBreaking(open)) === true) return
+  }
   if (notice.acknowledgementRequired) {
     void files.opens.acknowledgeLeaseBreak({ clientGuid: notice.clientGuid, leaseKey: notice.leaseKey, state: notice.newState })
   }

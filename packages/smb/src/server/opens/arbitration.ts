@@ -169,8 +169,8 @@ const shareableState = (stream: Stream, kind: 'oplock' | 'lease', requested: num
   }
   for (const open of stream.opens) {
     if (own !== undefined && open.caching === own) continue
-    // A look at the metadata is in nobody's way.
-    if (!isStatAccess(open.access, 'lease')) state &= ~write
+    // A look at the metadata is in nobody's way; one at the security descriptor breaks no lease, but keeps it from write caching.
+    if (!isStatAccess(open.access, 'oplock')) state &= ~write
   }
   return kind === 'oplock' ? state : normaliseState(state)
 }

@@ -42,6 +42,8 @@ const keepsItsPlace = (open: Open): boolean => {
   if (open.isGoing) return false
   // Who is asked to give something up, and is gone, gives up all (MS-SMB2 3.3.4.6, 3.3.4.7).
   if (caching?.phase !== 'held') return false
+  // Nobody else knows of its locks' bytes only while it may cache writes; Windows gives up the others.
+  if ((caching.state & leaseStates.write) === 0 && open.stream.locks.held.some(({ openId }) => openId === open.id)) return false
   return caching.kind === 'lease' ? (caching.state & leaseStates.handle) !== 0 : oplockLevel(caching.state) === oplockLevels.batch
 }
 

@@ -21,7 +21,7 @@ export interface OpenTableClientOptions {
   readonly ownerOf?: (partition: string, workers: number) => number
   readonly events: OpenTableEvents
   readonly scheduler?: Scheduler
-  /** 35 s unless given (MS-SMB2 3.3.2.1). */
+  /** `defaultBreakTimeoutMs` unless given. */
   readonly breakTimeoutMs?: number
   /** How long a new owner waits for the other workers to bring what they hold; 1 s unless given. */
   readonly graceMs?: number

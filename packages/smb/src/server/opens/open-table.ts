@@ -38,7 +38,7 @@ import {
 } from './types.ts'
 import type { Attempt } from './waiters.ts'
 
-/** How long a client may take to acknowledge a break (MS-SMB2 3.3.2.1). */
+/** How long a client may take to acknowledge a break, in milliseconds (MS-SMB2 3.3.2.1). */
 export const defaultBreakTimeoutMs = 35_000
 
 export interface OpenTableOptions {

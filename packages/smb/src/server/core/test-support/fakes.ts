@@ -43,6 +43,10 @@ export class FakeConnection implements Connection {
     finishes?.release()
     this.onSend?.()
   }
+  isSilent(): boolean {
+    return false
+  }
+
   discard(): void {
     this.allocated -= 1
   }
