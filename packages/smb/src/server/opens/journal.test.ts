@@ -60,6 +60,27 @@ describe('journal of persistent opens', () => {
     assert.deepEqual(written, [{ put: [record(1n)], remove: [7n] }])
   })
 
+  test('what another caller is having written is waited for', async () => {
+    const commits: (() => void)[] = []
+    const store: OpenStore = { load: () => Promise.resolve([]), write: () => new Promise(resolve => commits.push(resolve)) }
+    const journal = new Journal(store, record)
+    // A lease is broken for an open, and the client's acknowledgement has both written: the open must not be told of before that.
+    journal.note(1n)
+    const acknowledged = journal.flush()
+    let isTold = false
+    const opened = journal.flush()?.then(() => (isTold = true))
+    journal.note(2n)
+    const other = journal.flush()
+    await new Promise(setImmediate)
+    assert.deepEqual([commits.length, isTold], [2, false])
+    commits[0]()
+    await Promise.all([acknowledged, opened])
+    assert.equal(isTold, true)
+    commits[1]()
+    await other
+    assert.equal(journal.flush(), undefined)
+  })
+
   test('an answer waits for the write, and says so where that fails', async () => {
     const { journal, persistent, state } = createJournal()
     persistent.set(1n, record(1n))

@@ -23,6 +23,8 @@ export class Journal {
   readonly #recordOf: (openId: bigint) => OpenRecord | undefined
   readonly #changed = new Set<bigint>()
   readonly #stored = new Set<bigint>()
+  /** What is on its way to the store. */
+  readonly #writes = new Set<Promise<void>>()
 
   constructor(store: OpenStore, recordOf: (openId: bigint) => OpenRecord | undefined) {
     this.#store = store
@@ -41,9 +43,16 @@ export class Journal {
     if (this.#stored.has(openId) || this.#recordOf(openId) !== undefined) this.#changed.add(openId)
   }
 
-  /** Writes what has changed; undefined where nothing has. After a failure it is tried again with the next change. */
+  /**
+   * Writes what has changed; undefined where the store has all of it. What somebody else is having written is waited for as well: it may be
+   * what the caller has changed. After a failure it is tried again with the next change.
+   */
   flush(): Promise<void> | undefined {
-    if (this.#changed.size === 0) return undefined
+    if (this.#changed.size > 0) this.#write()
+    return this.#writes.size === 0 ? undefined : Promise.all(this.#writes).then(() => undefined)
+  }
+
+  #write(): void {
     const openIds = [...this.#changed]
     this.#changed.clear()
     const put: OpenRecord[] = []
@@ -55,12 +64,16 @@ export class Journal {
     }
     for (const { openId } of put) this.#stored.add(openId)
     for (const openId of remove) this.#stored.delete(openId)
-    if (put.length + remove.length === 0) return undefined
-    return this.#store.write({ put, remove }).catch((error: unknown) => {
-      for (const openId of remove) this.#stored.add(openId)
-      for (const openId of openIds) this.#changed.add(openId)
-      throw error
-    })
+    if (put.length + remove.length === 0) return
+    const write = this.#store
+      .write({ put, remove })
+      .catch((error: unknown) => {
+        for (const openId of remove) this.#stored.add(openId)
+        for (const openId of openIds) this.#changed.add(openId)
+        throw error
+      })
+      .finally(() => this.#writes.delete(write))
+    this.#writes.add(write)
   }
 }
 
