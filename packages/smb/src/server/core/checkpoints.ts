@@ -35,7 +35,10 @@ export function restoreConnection(connection: SmbConnection, checkpoints: Readon
   connection.restore(state)
   // Further connections of this client are to come here. Where others have gone to, they stay.
   if (connection.dialect >= Dialect.smb300) void connection.server.clients.workerOf(connection.clientGuid, connection)
-  for (const [key, value] of checkpoints) if (key.startsWith('session/')) restoreSession(connection, value as SessionCheckpoint)
+  const sessions = [...checkpoints]
+    .filter(([key]) => key.startsWith('session/'))
+    .map(([, state]) => restoreSession(connection, state as SessionCheckpoint))
+  if (sessions.length > 0) void connection.holdUntil(Promise.all(sessions.map(({ recovery }) => recovery)))
   for (const [key, value] of checkpoints) {
     if (!key.startsWith('async/')) continue
     const left = value as AsyncCheckpoint
@@ -44,13 +47,14 @@ export function restoreConnection(connection: SmbConnection, checkpoints: Readon
   }
 }
 
-/** Sessions and trees survive; opens don't (yet): what names one gets FILE_CLOSED. */
-function restoreSession(connection: SmbConnection, state: SessionCheckpoint): void {
+/** Sessions and trees survive, and opens that outlive a connection; what names another open gets FILE_CLOSED. */
+function restoreSession(connection: SmbConnection, state: SessionCheckpoint): Session {
   const { server } = connection
   const session = server.sessions.get(state.id) ?? recreate(server, connection, state)
   const channel = session.addChannel(connection)
   session.establishChannel(channel, { algorithm: state.signingAlgorithm, key: Buffer.from(state.channelSigningKey) })
   connection.sessions.set(session.number, session)
+  return session
 }
 
 function recreate(server: SmbServer, connection: SmbConnection, state: SessionCheckpoint): Session {
@@ -78,6 +82,7 @@ function recreate(server: SmbServer, connection: SmbConnection, state: SessionCh
     server.gauges.trees.add(1)
   }
   server.adopt(session)
+  session.recovery = server.dependencies.fileCommands.recover(session, session.trees)
   return session
 }
 

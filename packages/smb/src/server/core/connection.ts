@@ -51,6 +51,7 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
   #nextAsyncId = 1
   /** From SMB1 to the SMB2 NEGOTIATE that has to follow. */
   #isUpgrading = false
+  #held: Message[] | undefined
 
   constructor(server: SmbServer, link: Connection) {
     this.server = server
@@ -123,6 +124,10 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
       message.release()
       return
     }
+    if (this.#held !== undefined) {
+      this.#held.push(message)
+      return
+    }
     let chain: Chain | undefined
     try {
       this.counters.bytesReceived.add(message.bytes.length)
@@ -134,6 +139,22 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
       this.onBroken(error, chain)
       if (chain === undefined) message.release()
     }
+  }
+
+  /** Messages wait until what a former worker has left is in its place. */
+  async holdUntil(ready: Promise<unknown>): Promise<void> {
+    this.#held = []
+    this.server.node.beginAsync()
+    try {
+      await ready
+    } catch (error) {
+      this.server.log.error({ error, connection: this.id }, 'opens could not be recovered')
+    } finally {
+      this.server.node.endAsync()
+    }
+    const held = this.#held
+    this.#held = undefined
+    for (const message of held) this.onMessage(message)
   }
 
   /** What is to be run; undefined when the message has been dealt with. Throws MalformedError: the connection is to be closed. */

@@ -48,6 +48,8 @@ export interface FileCommands {
    * (StructureSize 36) has none.
    */
   readonly oplockBreak: CommandHandler
+  /** A worker has died, and its session goes on here: takes over the opens that wait for it. */
+  recover(session: SessionContext, trees: ReadonlyMap<number, TreeContext>): Promise<void>
 }
 
 /** One request, from the moment its session and tree are known until its response is sent. */
@@ -224,7 +226,13 @@ export interface ServerOpen {
 export interface OpenMap {
   readonly size: number
   /** Gives the open its `volatileId`. Throws StatusError INSUFFICIENT_RESOURCES above the limit of opens per session, USER_SESSION_DELETED when the session has ended meanwhile. */
-  add<T extends ServerOpen>(open: T): T
+  add<T extends ServerOpen>(open: T, reserved?: bigint): T
+  /** A volatile id for an open to come: it is told to the open table with it. Throws like `add`. */
+  reserve(): bigint
+  /** The open did not come about; harmless where it did. */
+  giveBack(volatileId: bigint): void
+  /** An open that another worker served under that id. Throws StatusError USER_SESSION_DELETED when the session has ended meanwhile. */
+  restore(open: ServerOpen, volatileId: bigint): void
   /** Idempotent. */
   remove(open: ServerOpen): void
   /** The open with the 16-byte FileId at `offset`, or undefined. */

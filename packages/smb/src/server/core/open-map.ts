@@ -4,6 +4,8 @@ import { StatusError } from './handler-api.ts'
 import type { OpenMap, ServerOpen } from './handler-api.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 
+const indexOf = (volatileId: bigint): number => Number(volatileId & 0xffffffffn) - 1
+
 interface Slot {
   open: ServerOpen | undefined
   /** High half of the volatile id; another one with each use of the slot, so that an old FileId does not name a new open. */
@@ -19,6 +21,8 @@ interface Slot {
 export class SessionOpens implements OpenMap {
   readonly #slots: Slot[] = []
   readonly #free: number[] = []
+  /** Volatile ids of opens that are still to come. */
+  readonly #reserved = new Set<bigint>()
   readonly #opensMax: number
   #size = 0
   #hasEnded = false
@@ -38,25 +42,61 @@ export class SessionOpens implements OpenMap {
     this.#hasEnded = true
   }
 
-  add<T extends ServerOpen>(open: T): T {
+  reserve(): bigint {
     if (this.#hasEnded) throw new StatusError(NtStatus.USER_SESSION_DELETED, 'the session has ended meanwhile')
     if (this.#size >= this.#opensMax) throw new StatusError(NtStatus.INSUFFICIENT_RESOURCES, 'too many opens in this session')
     this.#generation = this.#generation >= 0x7ffffffe ? 1 : this.#generation + 1
-    const index = this.#free.pop() ?? this.#slots.length
-    const slot: Slot = {
+    const index = this.#freeIndex()
+    this.#slots[index] = { open: undefined, generation: this.#generation, persistentLow: 0, persistentHigh: 0 }
+    this.#size += 1
+    const volatileId = (BigInt(this.#generation) << 32n) | BigInt(index + 1)
+    this.#reserved.add(volatileId)
+    return volatileId
+  }
+
+  giveBack(volatileId: bigint): void {
+    if (!this.#reserved.delete(volatileId)) return
+    this.#size -= 1
+    this.#free.push(indexOf(volatileId))
+  }
+
+  add<T extends ServerOpen>(open: T, reserved: bigint = this.reserve()): T {
+    if (this.#hasEnded) throw new StatusError(NtStatus.USER_SESSION_DELETED, 'the session has ended meanwhile')
+    this.#reserved.delete(reserved)
+    return this.#seat(open, reserved)
+  }
+
+  restore(open: ServerOpen, volatileId: bigint): void {
+    if (this.#hasEnded) throw new StatusError(NtStatus.USER_SESSION_DELETED, 'the session has ended meanwhile')
+    while (this.#slots.length <= indexOf(volatileId)) {
+      this.#free.push(this.#slots.length)
+      this.#slots.push({ open: undefined, generation: 0, persistentLow: 0, persistentHigh: 0 })
+    }
+    this.#size += 1
+    this.#seat(open, volatileId)
+  }
+
+  #seat<T extends ServerOpen>(open: T, volatileId: bigint): T {
+    this.#slots[indexOf(volatileId)] = {
       open,
-      generation: this.#generation,
+      generation: Number(volatileId >> 32n),
       persistentLow: Number(open.persistentId & 0xffffffffn),
       persistentHigh: Number((open.persistentId >> 32n) & 0xffffffffn),
     }
-    this.#slots[index] = slot
-    this.#size += 1
-    open.volatileId = (BigInt(this.#generation) << 32n) | BigInt(index + 1)
+    open.volatileId = volatileId
     return open
   }
 
+  #freeIndex(): number {
+    for (let index = this.#free.pop(); index !== undefined; index = this.#free.pop()) {
+      // One that was restored is not free any more.
+      if (this.#slots[index]?.open === undefined) return index
+    }
+    return this.#slots.length
+  }
+
   remove(open: ServerOpen): void {
-    const index = Number(open.volatileId & 0xffffffffn) - 1
+    const index = indexOf(open.volatileId)
     const slot = this.#slots[index]
     if (slot?.open !== open) return
     slot.open = undefined
@@ -66,7 +106,7 @@ export class SessionOpens implements OpenMap {
 
   /** True while the open can be found. */
   has(open: ServerOpen): boolean {
-    return this.#slots[Number(open.volatileId & 0xffffffffn) - 1]?.open === open
+    return this.#slots[indexOf(open.volatileId)]?.open === open
   }
 
   at(bytes: Buffer, offset: number): ServerOpen | undefined {

@@ -92,6 +92,8 @@ export class Session implements SessionContext {
   expiresAtMs = Infinity
   /** The connection that the last request came on: where breaks are tried first. */
   lastConnection: SmbConnection
+  /** Settles when its opens of another worker's time are here. */
+  recovery: Promise<void> | undefined
   #nextTreeId = 1
 
   constructor(options: { number: number; server: SmbServer; connection: SmbConnection }) {

@@ -8,7 +8,7 @@ import type { Token } from '../access/index.ts'
 import { StatusError } from '../core/handler-api.ts'
 import type { RequestContext } from '../core/handler-api.ts'
 import { parseCreateName } from '../naming/index.ts'
-import type { LeaseRequest } from '../opens/index.ts'
+import type { LeaseRequest, Seat } from '../opens/index.ts'
 import { readContexts } from './create-contexts.ts'
 import type { AskedDurability } from './durable-contexts.ts'
 import type { AskedContexts } from './create-contexts.ts'
@@ -32,6 +32,8 @@ export interface CreatePlan {
   readonly lease: LeaseRequest | undefined
   /** Open.IsDurable and IsPersistent, if they can be had. */
   readonly durable: AskedDurability | undefined
+  /** Where it will be, where others are to know. */
+  readonly seat?: Seat
   readonly allocationBytes: number
   readonly contexts: AskedContexts
   readonly token: Token

@@ -24,7 +24,7 @@ import type { CreatePlan } from './create-request.ts'
 import { replyCreated } from './create-reply.ts'
 import { createPipe } from './create-pipe.ts'
 import { durableTimeoutMs } from './durable-contexts.ts'
-import { reconnect, reconnectByReplay } from './reconnect.ts'
+import { reconnect, reconnectByReplay, withSeat } from './reconnect.ts'
 import { answerToReplay, isReplay } from './replays.ts'
 import type { OpenFace } from './reconnect.ts'
 import { FileOpen } from './file-open.ts'
@@ -55,19 +55,25 @@ export async function create(request: RequestContext): Promise<Outcome> {
   const files = filesOf(request.tree)
   if (files.renames.any) await files.renames.settled()
   const asked = readCreateRequest(request, files)
-  if (asked.contexts.reconnect !== undefined) return reconnect(request, files, asked)
+  if (asked.contexts.reconnect !== undefined) return withSeat(request, seat => reconnect(request, files, { ...asked, seat }))
   const plan = mayBeShort(asked.path) ? { ...asked, path: await longPath(files, asked.path) } : asked
+  if (plan.durable === undefined) return replyCreated(request, plan, await carryOut(request, files, plan))
+  return withSeat(request, async seat => replyCreated(request, plan, await createDurable(request, files, { ...plan, seat })))
+}
+
+async function createDurable(request: RequestContext, files: ShareFiles, plan: CreatePlan): Promise<Created> {
   const createGuid = plan.durable?.createGuid
-  if (createGuid === undefined) return replyCreated(request, plan, await carryOut(request, files, plan))
+  if (createGuid === undefined) return carryOut(request, files, plan)
   request.goOnWithoutConnection()
+  const { clientGuid } = request.connection
   const first = files.replays.begin(request, createGuid)
-  if (first !== undefined) return replyCreated(request, plan, answerToReplay(request, plan, first))
+  if (first !== undefined) return answerToReplay(request, plan, first)
   try {
     const created = (isReplay(request) ? await reconnectByReplay(request, files, plan) : undefined) ?? (await carryOut(request, files, plan))
-    files.replays.finished(request, createGuid, created)
-    return replyCreated(request, plan, created)
+    files.replays.finished(clientGuid, createGuid, created)
+    return created
   } catch (error) {
-    files.replays.failed(request, createGuid)
+    files.replays.failed(clientGuid, createGuid)
     throw error
   }
 }
@@ -306,7 +312,7 @@ function durabilityOf({ session }: RequestContext, plan: CreatePlan, what: Arbit
   const face: OpenFace = { createOptions: plan.options, action: actionOf(plan, what) }
   return {
     ...(createGuid === undefined ? {} : { createGuid }),
-    durable: { version, persistent, timeoutMs: durableTimeoutMs(durable), owner: session.user.sid, face },
+    durable: { version, persistent, timeoutMs: durableTimeoutMs(durable), owner: session.user.sid, face, ...(plan.seat && { seat: plan.seat }) },
   }
 }
 
@@ -327,7 +333,7 @@ function addOpen(
 ): FileOpen {
   const open = new FileOpen({ tree: request.tree, files, stream: what.handle.streamName ?? plan.stream, createOptions: plan.options, ...what })
   try {
-    request.session.opens.add(open)
+    request.session.opens.add(open, plan.seat?.volatileId)
   } catch (error) {
     // Its session has ended meanwhile: a durable one waits for its client.
     void open.onGone('connection-lost')

@@ -9,6 +9,7 @@ import { oplockBreak } from './oplock-break.ts'
 import { queryDirectory } from './query-directory.ts'
 import { queryInfo } from './query-info.ts'
 import { read } from './read.ts'
+import { recover } from './recovery.ts'
 import { setInfo } from './set-info.ts'
 import { write } from './write.ts'
 
@@ -32,4 +33,5 @@ export const fileCommands: FileCommands = {
   queryInfo,
   setInfo,
   oplockBreak,
+  recover,
 }

@@ -5,8 +5,8 @@ import { CreateAction } from '../../messages/constants.ts'
 import { access } from '../../messages/fscc-access-mask.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 import { StatusError } from '../core/handler-api.ts'
-import type { Outcome, RequestContext } from '../core/handler-api.ts'
-import type { OpenRecord, Reconnected } from '../opens/index.ts'
+import type { Outcome, RequestContext, TreeContext } from '../core/handler-api.ts'
+import type { OpenRecord, Reconnected, Seat } from '../opens/index.ts'
 import type { Created } from './create.ts'
 import type { CreatePlan } from './create-request.ts'
 import { replyCreated } from './create-reply.ts'
@@ -21,6 +21,17 @@ export interface OpenFace {
   readonly action: number
 }
 
+/** With a place in the session for the open, of which the open table can tell a successor of this worker. */
+export async function withSeat<T>(request: RequestContext, action: (seat: Seat) => Promise<T>): Promise<T> {
+  const { session, tree } = request
+  const volatileId = session.opens.reserve()
+  try {
+    return await action({ session: session.id, treeId: tree.id, volatileId })
+  } finally {
+    session.opens.giveBack(volatileId)
+  }
+}
+
 export async function reconnect(request: RequestContext, files: ShareFiles, plan: CreatePlan): Promise<Outcome> {
   const result = await files.opens.reconnect({
     ...plan.contexts.reconnect!,
@@ -28,9 +39,10 @@ export async function reconnect(request: RequestContext, files: ShareFiles, plan
     leaseKey: plan.contexts.lease?.key,
     owner: request.session.user.sid,
     path: plan.path,
+    ...(plan.seat && { seat: plan.seat }),
   })
   if (result.status !== 'SUCCESS') throw new StatusError(statusOf(result.status))
-  return replyCreated(request, plan, await takeUp(request, files, result))
+  return replyCreated(request, plan, await takeUp(request, files, plan, result))
 }
 
 /** The replay of a CREATE whose answer was lost together with its connection; undefined where there is none that waits for its client. */
@@ -38,34 +50,41 @@ export async function reconnectByReplay(request: RequestContext, files: ShareFil
   const { version, persistent, createGuid } = plan.durable!
   const { clientGuid } = request.connection
   const { sid: owner } = request.session.user
-  const ask = { openId: undefined, version, persistent, createGuid, clientGuid, leaseKey: plan.lease?.key, owner, path: plan.path }
+  const asked = { version, persistent, createGuid, clientGuid, leaseKey: plan.lease?.key, owner, path: plan.path }
+  const ask = { ...asked, openId: undefined, ...(plan.seat && { seat: plan.seat }) }
   const result = await files.opens.reconnect(ask)
   if (result.status === 'OBJECT_NAME_NOT_FOUND') return undefined
   if (result.status !== 'SUCCESS') throw new StatusError(statusOf(result.status))
-  const created = await takeUp(request, files, result)
+  const created = await takeUp(request, files, plan, result)
   return { ...created, action: (result.record.durable!.face as OpenFace).action }
 }
 
-async function takeUp(request: RequestContext, files: ShareFiles, { record, ...grant }: Reconnected): Promise<Created> {
-  const kept = files.byId.get(grant.openId)
-  const handle = kept?.takeHandle() ?? (await reopen(files, record))
-  if (handle === undefined) {
-    // Its file has gone behind our back.
-    await files.opens.close(grant)
-    throw new StatusError(NtStatus.OBJECT_NAME_NOT_FOUND)
-  }
-  const { createOptions } = record.durable!.face as OpenFace
-  const { stream, isFolder } = record
-  const open = new FileOpen({ tree: request.tree, files, handle, grant, stream, isFolder, access: record.access, createOptions })
+async function takeUp(request: RequestContext, files: ShareFiles, plan: CreatePlan, found: Reconnected): Promise<Created> {
+  const open = await goOnWith(request.tree, files, found)
+  if (open === undefined) throw new StatusError(NtStatus.OBJECT_NAME_NOT_FOUND)
   try {
-    request.session.opens.add(open)
+    request.session.opens.add(open, plan.seat?.volatileId)
   } catch (error) {
     await open.onGone('connection-lost')
     throw error
   }
-  if (kept !== undefined) open.resume(kept)
   request.setOpen(open)
-  return { open, action: CreateAction.opened, info: await handle.info(), maximal: record.access }
+  return { open, action: CreateAction.opened, info: await open.handle.info(), maximal: open.access }
+}
+
+/** The open as this worker goes on with it; undefined where its file has gone behind our back. */
+export async function goOnWith(tree: TreeContext, files: ShareFiles, { record, ...grant }: Reconnected): Promise<FileOpen | undefined> {
+  const kept = files.byId.get(grant.openId)
+  const handle = kept?.takeHandle() ?? (await reopen(files, record))
+  if (handle === undefined) {
+    await files.opens.close(grant)
+    return undefined
+  }
+  const { createOptions } = record.durable!.face as OpenFace
+  const { stream, isFolder } = record
+  const open = new FileOpen({ tree, files, handle, grant, stream, isFolder, access: record.access, createOptions })
+  if (kept !== undefined) open.resume(kept)
+  return open
 }
 
 /** The file of an open that another worker, or another process, has served; undefined where it is not there any more. */

@@ -20,7 +20,7 @@ export class Replays {
    * StatusError DUPLICATE_OBJECTID for what is not marked as a replay, FILE_NOT_AVAILABLE while the first one is under way.
    */
   begin(request: RequestContext, createGuid: string): Created | undefined {
-    const key = keyOf(request, createGuid)
+    const key = keyOf(request.connection.clientGuid, createGuid)
     const entry = this.#entries.get(key)
     if (entry === undefined) {
       this.#entries.set(key, { created: undefined })
@@ -31,25 +31,25 @@ export class Replays {
     return entry.created
   }
 
-  finished(request: RequestContext, createGuid: string, created: Created): void {
-    const key = keyOf(request, createGuid)
-    const entry = this.#entries.get(key)
-    if (entry === undefined) return
-    entry.created = created
+  finished(clientGuid: string, createGuid: string, created: Created): void {
+    const key = keyOf(clientGuid, createGuid)
+    const entry: Entry = { created }
+    this.#entries.set(key, entry)
     // The first request that uses the open ends that, as does its end.
     created.open.onUse(() => {
       if (this.#entries.get(key) === entry) this.#entries.delete(key)
     })
   }
 
-  failed(request: RequestContext, createGuid: string): void {
-    this.#entries.delete(keyOf(request, createGuid))
+  failed(clientGuid: string, createGuid: string): void {
+    this.#entries.delete(keyOf(clientGuid, createGuid))
   }
 }
 
-const keyOf = ({ connection }: RequestContext, createGuid: string): string => `${connection.clientGuid}/${createGuid}`
+const keyOf = (clientGuid: string, createGuid: string): string => `${clientGuid}/${createGuid}`
 
-export const isReplay = ({ flags }: RequestContext): boolean => (flags & HeaderFlags.replayOperation) !== 0
+/** The client says so, or the worker that had it first has died. */
+export const isReplay = ({ flags, orphaned }: RequestContext): boolean => orphaned || (flags & HeaderFlags.replayOperation) !== 0
 
 /** What a replay hears of the open that the first request has made. */
 export function answerToReplay(request: RequestContext, plan: CreatePlan, created: Created): Created {

@@ -15,6 +15,8 @@ import {
   type ReconnectResult,
   type ResiliencyRequest,
   type DurableRequest,
+  type Reconnected,
+  type SessionReference,
 } from './types.ts'
 
 /** What the open table does for its durable opens. */
@@ -120,7 +122,19 @@ export class DurableOpens {
     if (open === undefined) return { status: 'OBJECT_NAME_NOT_FOUND' }
     for (const [applies, status] of refusals) if (applies(open, ask)) return { status }
     this.serve(open, worker)
-    return { ...grantOf(open), record: recordOf(open) }
+    if (ask.seat !== undefined) open.durable = { ...open.durable!, seat: ask.seat }
+    return reconnected(open)
+  }
+
+  /** The opens of a session whose worker has died: its successor serves them. */
+  takeOver(worker: number, session: SessionReference): Reconnected[] {
+    const taken: Reconnected[] = []
+    for (const open of Array.from(this.#timers.keys())) {
+      if (open.durable?.seat?.session !== session.id || open.clientGuid !== session.clientGuid) continue
+      this.serve(open, worker)
+      taken.push(reconnected(open))
+    }
+    return taken
   }
 
   /** An open that waited is served by a worker again. */
@@ -159,6 +173,8 @@ export class DurableOpens {
     if (this.ofCreate(open) === open) this.#byCreateGuid.delete(createKey(open))
   }
 }
+
+const reconnected = (open: Open): Reconnected => ({ ...grantOf(open), record: recordOf(open) })
 
 const createKey = ({ clientGuid, createGuid }: CreateIdentity): string => `${clientGuid}/${createGuid ?? ''}`
 

@@ -21,6 +21,8 @@ import type {
   RenameTarget,
   ResiliencyRequest,
   StatusResult,
+  Reconnected,
+  SessionReference,
 } from './types.ts'
 
 /** The open table as seen on its owner: plain calls. */
@@ -101,6 +103,17 @@ export class LocalOpens implements Opens {
   reconnect(ask: ReconnectRequest): MaybePromise<ReconnectResult> {
     const { recovery } = this.#service
     return recovery === undefined ? this.#reconnect(ask) : recovery.then(() => this.#reconnect(ask))
+  }
+
+  takeOver(session: SessionReference): MaybePromise<readonly Reconnected[]> {
+    const { recovery } = this.#service
+    return recovery === undefined ? this.#takeOver(session) : recovery.then(() => this.#takeOver(session))
+  }
+
+  #takeOver(session: SessionReference): MaybePromise<readonly Reconnected[]> {
+    const taken = this.#table.takeOver(this.#worker, session)
+    for (const { openId } of taken) this.#admission.admitLater(openId)
+    return this.#written(taken)
   }
 
   #reconnect(ask: ReconnectRequest): MaybePromise<ReconnectResult> {

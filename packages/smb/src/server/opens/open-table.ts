@@ -35,6 +35,8 @@ import {
   type RenameTarget,
   type ResiliencyRequest,
   type StatusResult,
+  type Reconnected,
+  type SessionReference,
 } from './types.ts'
 import type { Attempt } from './waiters.ts'
 
@@ -223,6 +225,13 @@ export class OpenTable {
     const result = this.#durable.reconnect(worker, ask)
     if (result.status === 'SUCCESS') this.journal?.note(result.openId)
     return result
+  }
+
+  /** A session goes on with another worker: its opens that wait are that one's. */
+  takeOver(worker: number, session: SessionReference): readonly Reconnected[] {
+    const taken = this.#durable.takeOver(worker, session)
+    for (const { openId } of taken) this.journal?.note(openId)
+    return taken
   }
 
   /** Closes an open whatever its client thinks (MS-SMB2 3.3.4.17). */

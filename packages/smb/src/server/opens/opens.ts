@@ -17,6 +17,8 @@ import type {
   RenameTarget,
   ResiliencyRequest,
   StatusResult,
+  Reconnected,
+  SessionReference,
 } from './types.ts'
 
 /**
@@ -35,6 +37,8 @@ export interface Opens {
   makeResilient(open: OpenReference, request: ResiliencyRequest): MaybePromise<StatusResult>
   /** A client comes back to an open that waits for it, wherever it was served before (MS-SMB2 3.3.5.9.7, 3.3.5.9.12). */
   reconnect(ask: ReconnectRequest): MaybePromise<ReconnectResult>
+  /** A session whose worker has died goes on here: its opens that have outlived that. */
+  takeOver(session: SessionReference): MaybePromise<readonly Reconnected[]>
   /** What `deleteNow` ordered is done (or failed). */
   deleteFinished(ticket: number): void
   /** OPLOCK_BREAK acknowledgement (MS-SMB2 3.3.5.22.1). */

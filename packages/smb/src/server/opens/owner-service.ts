@@ -21,6 +21,8 @@ import type {
   RenameTarget,
   ResiliencyRequest,
   StatusResult,
+  Reconnected,
+  SessionReference,
 } from './types.ts'
 
 /** The part of a worker node that the open table needs. */
@@ -52,6 +54,11 @@ export interface RemoteReconnect extends Partial<SlotReference> {
   readonly result: ReconnectResult
 }
 
+/** An open that goes on with another worker. */
+export interface RemoteTakeOver extends Partial<SlotReference> {
+  readonly result: Reconnected
+}
+
 /** What a client brings to a new owner. */
 export interface Reclaim {
   readonly opens: readonly OpenRecord[]
@@ -68,6 +75,7 @@ export interface OwnerMethods {
   open(argument: { readonly token: number; readonly request: OpenRequest }): RemoteGrant
   close(argument: { readonly openId: bigint }): CloseResult
   makeResilient(argument: { readonly openId: bigint; readonly request: ResiliencyRequest }): DurableRequest | undefined
+  takeOver(argument: SessionReference): readonly RemoteTakeOver[]
   park(argument: { readonly openId: bigint; readonly isReplayEligible: boolean }): boolean
   reconnect(argument: ReconnectRequest): RemoteReconnect
   acknowledgeOplockBreak(argument: { readonly openId: bigint; readonly level: number }): OplockAcknowledgement
@@ -231,6 +239,8 @@ export class OwnerService {
           const result = table.reconnect(from, ask)
           return this.#written({ result, ...(result.status === 'SUCCESS' ? table.slotOf(result.openId) : undefined) })
         }),
+      takeOver: (session, from) =>
+        this.#whenRecovered(() => this.#written(table.takeOver(from, session).map(result => ({ result, ...table.slotOf(result.openId) })))),
       acknowledgeOplockBreak: ({ openId, level }) => this.#written(table.acknowledgeOplockBreak(openId, level)),
       acknowledgeLeaseBreak: ack => this.#written(table.acknowledgeLeaseBreak(ack)),
       setDeletePending: ({ token, openId, on }, from) =>

@@ -26,6 +26,8 @@ import {
   type RenameTarget,
   type ResiliencyRequest,
   type StatusResult,
+  type Reconnected,
+  type SessionReference,
 } from './types.ts'
 
 type Cancellable = 'open' | 'setDeletePending' | 'prepareRename' | 'lock' | 'nextChange'
@@ -218,6 +220,15 @@ export class RemoteOpens implements Opens {
     this.#opens.set(result.openId, MirroredOpen.ofRecord(result.record, slot))
     this.#admission.admitLater(result.openId)
     return result
+  }
+
+  async takeOver(session: SessionReference): Promise<readonly Reconnected[]> {
+    const taken = await this.#ask('takeOver', session)
+    for (const { result, ...slot } of taken) {
+      this.#opens.set(result.openId, MirroredOpen.ofRecord(result.record, slot))
+      this.#admission.admitLater(result.openId)
+    }
+    return taken.map(({ result }) => result)
   }
 
   deleteFinished(ticket: number): void {

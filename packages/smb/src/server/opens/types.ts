@@ -59,6 +59,14 @@ export interface LeaseRequest {
   readonly parentKey?: string
 }
 
+/** Where a session has an open, for whoever goes on with the session. */
+export interface Seat {
+  /** SessionId. */
+  readonly session: bigint
+  readonly treeId: number
+  readonly volatileId: bigint
+}
+
 /** That an open is to outlive its connection (MS-SMB2 2.2.13.2.3, 2.2.13.2.11). */
 export interface DurableRequest {
   /** Of the create context. */
@@ -73,6 +81,7 @@ export interface DurableRequest {
   readonly owner: string
   /** What its worker needs to serve it again; plain data. */
   readonly face: unknown
+  readonly seat?: Seat
 }
 
 /** SMB2_CREATE_APP_INSTANCE_ID and SMB2_CREATE_APP_INSTANCE_VERSION (MS-SMB2 2.2.13.2.13, 2.2.13.2.15). */
@@ -84,7 +93,7 @@ export interface AppInstance {
 }
 
 /** FSCTL_LMR_REQUEST_RESILIENCY (MS-SMB2 3.3.5.15.9). */
-export type ResiliencyRequest = Pick<DurableRequest, 'timeoutMs' | 'owner' | 'face'>
+export type ResiliencyRequest = Pick<DurableRequest, 'timeoutMs' | 'owner' | 'face' | 'seat'>
 
 /** A client comes back to an open (MS-SMB2 3.3.5.9.7, 3.3.5.9.12). */
 export interface ReconnectRequest {
@@ -102,6 +111,8 @@ export interface ReconnectRequest {
   readonly owner: string
   /** As the CREATE names it. */
   readonly path: string
+  /** Where it will be. */
+  readonly seat?: Seat
 }
 
 /** An open to be arbitrated: the file exists (or was just created), the caller's access to it is already decided. */
@@ -178,6 +189,12 @@ export type OpenResult = OpenGrant | Refusal
 /** What a client finds again: the open as it is now. */
 export interface Reconnected extends OpenGrant {
   readonly record: OpenRecord
+}
+
+/** Whose opens are meant. */
+export interface SessionReference {
+  readonly id: bigint
+  readonly clientGuid: string
 }
 
 export type ReconnectResult = Reconnected | Refusal

@@ -4,6 +4,7 @@ import { NetworkResiliencyRequest } from '../../../messages/fsctl-network.ts'
 import { NtStatus } from '../../../messages/nt-status.ts'
 import { StatusError } from '../../core/handler-api.ts'
 import { must } from '../opened.ts'
+import type { Seat } from '../../opens/index.ts'
 import type { OpenFace } from '../reconnect.ts'
 import { needInput, noOutput } from './answer.ts'
 import type { FileIoctl } from './answer.ts'
@@ -19,7 +20,9 @@ export const requestResiliency: FileIoctl = async (request, open, asked) => {
   if (timeoutMs > maxTimeoutMs) throw new StatusError(NtStatus.INVALID_PARAMETER)
   const face: OpenFace = { createOptions: open.createOptions, action: CreateAction.opened }
   const owner = request.session.user.sid
-  must(await open.files.opens.makeResilient(open.grant, { timeoutMs: timeoutMs === 0 ? defaultTimeoutMs : timeoutMs, owner, face }))
+  const seat: Seat = { session: request.session.id, treeId: request.tree.id, volatileId: open.volatileId }
+  const kept = { timeoutMs: timeoutMs === 0 ? defaultTimeoutMs : timeoutMs, owner, face, seat }
+  must(await open.files.opens.makeResilient(open.grant, kept))
   open.outlives()
   return noOutput
 }
