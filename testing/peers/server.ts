@@ -1,10 +1,11 @@
 /** The product as a child process, as a user starts it. */
 import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
+import type { ChildProcess, ChildProcessByStdio, Serializable, SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { root } from '../run/root.ts'
 import { temporaryFolder } from './folder.ts'
 import type { TemporaryFolder } from './folder.ts'
@@ -37,6 +38,8 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>
   /** CPU list for `taskset -c`, to keep server and client apart in a measurement. */
   readonly cpus?: string
+  /** A program to start in place of the product; understands its command line, and answers `Server.ask`. */
+  readonly entry?: string
 }
 
 /** The accounts a test server has unless told otherwise. */
@@ -88,6 +91,19 @@ export class Server implements AsyncDisposable {
 
   get isRunning(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** Resolves when the process has ended, whoever ended it. */
+  get ended(): Promise<unknown> {
+    return this.#exited
+  }
+
+  /** Sends a message to a program of one's own (`ServerOptions.entry`), which has one answer to each. Rejects when it has ended. */
+  async ask(message: Serializable): Promise<unknown> {
+    this.#child.send(message, () => undefined)
+    const ended = this.#exited.then(() => Promise.reject(new Error('the server has ended')))
+    const [answer] = await Promise.race([once(this.#child, 'message'), ended])
+    return answer
   }
 
   /** Everything the server wrote to its log so far. */
@@ -159,7 +175,7 @@ function endpointOf(word: string | undefined): Endpoint {
 /** The command line that starts the product. */
 function commandLine(options: ServerOptions, state: string, accounts: readonly Account[]): string[] {
   return [
-    productMain,
+    options.entry ?? productMain,
     'serve',
     '--state',
     state,
@@ -178,7 +194,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const accounts = options.accounts ?? [alice, bob]
   const words = [process.execPath, ...commandLine(options, options.state ?? state?.path ?? '', accounts)]
   const [program = '', ...args] = options.cpus === undefined ? words : ['taskset', '-c', options.cpus, ...words]
-  const child = spawn(program, args, { cwd: root, env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const talks = options.entry === undefined ? 'ignore' : 'ipc'
+  const settings: SpawnOptions = { cwd: root, env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe', talks] }
+  const child = spawn(program, args, settings) as ChildProcessByStdio<null, Readable, Readable> // by `stdio`
   const exited = once(child, 'exit')
   const log: string[] = []
   let logged = 0

@@ -1,0 +1,142 @@
+/** A server that is started again, on the same state and port, whenever it has been killed. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from '../run/root.ts'
+import { temporaryFolder } from '../peers/folder.ts'
+import { freePort } from '../peers/port.ts'
+import { alice, startServer } from '../peers/server.ts'
+import type { Endpoint, Server, ServerOptions } from '../peers/server.ts'
+import { storeTrapVariable } from './store-trap.ts'
+import type { Order, Report, StoreKill } from './store-trap.ts'
+
+/** The share that is continuously available. */
+export const shareName = 'docs'
+/** One that is not, on a folder of its own. */
+export const plainShareName = 'plain'
+
+const entry = join(root, 'testing/crash/server.ts')
+
+/** What to start. */
+export interface PhoenixOptions {
+  /** Where state and files are; default: a temporary folder with `needBytes`. */
+  readonly folder?: string
+  readonly needBytes?: number
+  readonly server?: Partial<ServerOptions>
+}
+
+/** See the file; stopped with `await using`. */
+export class Phoenix implements AsyncDisposable {
+  readonly smb: Endpoint
+  /** What the shares serve, and the state. */
+  readonly folders: Readonly<Record<'docs' | 'plain' | 'state', string>>
+  /** How often it has been started again. */
+  restarts = 0
+  readonly #resources: AsyncDisposableStack
+  readonly #options: ServerOptions
+  #server: Promise<Server>
+  /** The one that was started last. */
+  #latest: Server
+  #dying: StoreKill | undefined
+  #isOver = false
+
+  private constructor(started: {
+    smb: Endpoint
+    folders: Phoenix['folders']
+    resources: AsyncDisposableStack
+    server: Server
+    options: ServerOptions
+  }) {
+    this.smb = started.smb
+    this.folders = started.folders
+    this.#resources = started.resources
+    this.#options = started.options
+    this.#server = Promise.resolve(started.server)
+    this.#latest = started.server
+    this.#watch(started.server)
+  }
+
+  static async start({ folder, needBytes, server = {} }: PhoenixOptions = {}): Promise<Phoenix> {
+    await using resources = new AsyncDisposableStack()
+    const path = folder ?? resources.use(temporaryFolder('crash', needBytes === undefined ? {} : { needBytes })).path
+    const folders = { docs: join(path, 'docs'), plain: join(path, 'plain'), state: join(path, 'state') }
+    for (const one of Object.values(folders)) mkdirSync(one, { recursive: true })
+    const options: ServerOptions = {
+      shares: { [shareName]: `${folders.docs},continuous-availability`, [plainShareName]: folders.plain },
+      accounts: [alice],
+      state: folders.state,
+      smbPort: await freePort(),
+      entry,
+      ...server,
+    }
+    const first = await startServer(options)
+    return new Phoenix({ smb: first.smb, folders, resources: resources.move(), server: first, options })
+  }
+
+  /** The server, once it runs. Rejects when it cannot be started. */
+  async running(): Promise<Server> {
+    for (;;) {
+      const server = await this.#server
+      if (server.isRunning) return server
+      // `#watch` heard of it before.
+      await server.ended
+    }
+  }
+
+  /** Kills it at once; false when there is none to be killed. */
+  kill(): boolean {
+    const { isRunning } = this.#latest
+    if (isRunning) this.#latest.signal('SIGKILL')
+    return isRunning
+  }
+
+  /** Sets the trap of its store (or takes it away), and tells what is in there. */
+  async order(kill?: StoreKill): Promise<Report> {
+    const order: Order = kill === undefined ? {} : { kill }
+    for (;;) {
+      const server = await this.running()
+      try {
+        return (await server.ask({ ...order })) as Report
+      } catch (error) {
+        // It was dying: the next one is asked.
+        if (server.isRunning) throw error
+      }
+    }
+  }
+
+  /** The next server that is started dies as well. */
+  dieWhileStarting(kill: StoreKill): void {
+    this.#dying = kill
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true
+    const server = await this.#server.catch(() => undefined)
+    await server?.[Symbol.asyncDispose]()
+    await this.#resources.disposeAsync()
+  }
+
+  #watch(server: Server): void {
+    void server.ended.then(() => {
+      if (this.#isOver) return
+      this.#server = this.#rise()
+      // Whoever waits for the server hears of it.
+      this.#server.catch(() => undefined)
+    })
+  }
+
+  async #rise(): Promise<Server> {
+    const options = this.#options
+    if (this.#dying !== undefined) {
+      const env = { ...options.env, [storeTrapVariable]: JSON.stringify(this.#dying) }
+      this.#dying = undefined
+      this.restarts++
+      const survivor = await startServer({ ...options, env }).catch(() => undefined)
+      if (survivor !== undefined) throw new Error('the server was to die while it started, and did not')
+    }
+    this.restarts++
+    const server = await startServer(options)
+    this.#latest = server
+    this.#watch(server)
+    return server
+  }
+}
