@@ -46,7 +46,7 @@ export interface Scene {
   lose(client: Client): Promise<void>
   /** The server's process ends without a word, and another one begins with the state it left. Only for cases of a failover. */
   failOver(): Promise<void>
-  /** Removes a file behind the server's back; true when it was there. */
+  /** Whether a file is there, looked up on the server's disk. */
   exists(path: string): boolean
 }
 

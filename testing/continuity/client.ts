@@ -30,7 +30,7 @@ import type { Account, Endpoint } from '../peers/server.ts'
 import { Created } from './answers-of-create.ts'
 import { allCapabilities, Channel, statusName } from './channel.ts'
 import type { Sent } from './channel.ts'
-import { logIn } from './login.ts'
+import { logIn, tryLogIn } from './login.ts'
 
 /** Who a client is and what it connects to. */
 export interface ClientOptions {
@@ -94,7 +94,12 @@ const endOfFileInformation = 20
 
 const statusOf = (answer: Buffer | undefined): string => (answer === undefined ? 'LOST' : statusName(answer.readUInt32LE(headerOffset.status)))
 
-const started = ({ pending, answer }: Sent): Started => ({ pending, answer, status: answer.then(statusOf) })
+function started({ pending, answer }: Sent): Started {
+  const status = answer.then(statusOf)
+  // Who has begun something need not want to know.
+  status.catch(() => undefined)
+  return { pending, answer, status }
+}
 
 /** A session with a tree connect. */
 export class Client {
@@ -147,6 +152,12 @@ export class Client {
     const channel = await this.#channel()
     await logIn(channel, { account: this.account, bindTo })
     return channel
+  }
+
+  /** The status of an attempt to bind one more connection, which ends with the case. */
+  async tryBind({ account = this.account, dialect = this.first.dialect }: { account?: Account; dialect?: number }): Promise<string> {
+    const bindTo = this.first
+    return statusName(await tryLogIn(await this.#channel(dialect), { account, bindTo }))
   }
 
   async connectTree(): Promise<void> {
@@ -257,8 +268,8 @@ export class Client {
     return this.#start(Command.close, CloseRequest.toBytes({ fileId }), how).status
   }
 
-  async acknowledgeOplock(fileId: FileId, oplockLevel: number): Promise<string> {
-    return this.#start(Command.oplockBreak, OplockBreakAcknowledgment.toBytes({ oplockLevel, fileId }), {}).status
+  async acknowledgeOplock(fileId: FileId, oplockLevel: number, how: How = {}): Promise<string> {
+    return this.#start(Command.oplockBreak, OplockBreakAcknowledgment.toBytes({ oplockLevel, fileId }), how).status
   }
 
   async acknowledgeLease(leaseKey: string, leaseState: number): Promise<string> {
@@ -278,8 +289,8 @@ export class Client {
     return started(via.send(command, body, { treeId: this.treeId, sessionId: this.sessionId, flags, channelSequence: sequence }))
   }
 
-  async #channel(): Promise<Channel> {
-    const { endpoint, clientGuid, dialect = 0x0311, capabilities = allCapabilities } = this.#options
+  async #channel(dialect: number = this.#options.dialect ?? 0x0311): Promise<Channel> {
+    const { endpoint, clientGuid, capabilities = allCapabilities } = this.#options
     const channel = await Channel.open(endpoint, { clientGuid, dialect, capabilities })
     this.channels.push(channel)
     return channel

@@ -1,15 +1,19 @@
 /**
  * Asks ours and smbd all cases anew and writes answers.tsv.
  *
- *     node testing/continuity/record.ts [PATTERN]      (with a pattern: asks only the cases it is in, prints the answers, writes nothing)
+ *     node testing/continuity/record.ts [--unresolved] [PATTERN]
+ *
+ * With a pattern it asks only the cases that have it in their names, with --unresolved those that no test runs; it writes nothing then.
+ * Prints the cases whose answers are not what they are to be.
  */
 import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
 import { missing } from '../peers/packages.ts'
-import { answersFile, answersText, readAnswers } from './answers.ts'
+import { answersFile, answersText } from './answers.ts'
 import type { Row } from './answers.ts'
 import { unfold } from './case.ts'
 import type { Case, ShareKind } from './case.ts'
-import { cases, failoverCases } from './cases/index.ts'
+import { cases, failoverCases, unresolvedCases } from './cases/index.ts'
 import { ask } from './scene.ts'
 import { startOurs, startTheirs } from './target.ts'
 import type { Target } from './target.ts'
@@ -17,13 +21,15 @@ import type { Target } from './target.ts'
 const answerOf = async (one: Case, share: ShareKind, target: Target | undefined): Promise<string> =>
   target === undefined ? '-' : ask(one, share, target).catch((error: unknown) => `FAILED: ${error instanceof Error ? error.message : String(error)}`)
 
-const [pattern = ''] = process.argv.slice(2)
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { unresolved: { type: 'boolean', default: false } } })
+const [pattern = ''] = positionals
+const chosen = values.unresolved ? unresolvedCases : [...cases, ...failoverCases]
 const lacking = missing('smbd', 'smbpasswd', 'smbclient', 'samba-vfs-modules', 'root')
 if (lacking !== false) throw new Error(lacking)
 await using ours = await startOurs()
 await using theirs = await startTheirs()
 const rows: Row[] = []
-for (const { one, share, name } of unfold([...cases, ...failoverCases]).filter(each => each.name.includes(pattern))) {
+for (const { one, share, name } of unfold(chosen).filter(each => each.name.includes(pattern))) {
   const isAskedOfBoth = share === 'plain' && one.oursOnly === undefined
   const row = {
     name,
@@ -36,5 +42,4 @@ for (const { one, share, name } of unfold([...cases, ...failoverCases]).filter(e
   if (!isExpected) console.log(`${name}\n    expected ${one.expect}\n    ours     ${row.ours}\n    smbd     ${row.smbd}`)
 }
 console.log(`${rows.length} cases`)
-if (pattern === '') writeFileSync(answersFile, answersText(rows))
-else if (rows.length === 1) console.log(rows[0], readAnswers().get(rows[0].name))
+if (pattern === '' && !values.unresolved) writeFileSync(answersFile, answersText(rows))

@@ -127,6 +127,7 @@ export const grantCases: readonly Case[] = [
     section: '3.3.5.9.10',
     title: 'DH2Q is nothing that 2.1 knows',
     expect: 'not durable',
+    samba: 'it does not look at the dialect',
     ask: durabilityOf(() => ({ oplock: batch, contexts: [dh2q()] }), { dialect: 0x0210 }),
   },
   {

@@ -181,6 +181,7 @@ export const reconnectCases: readonly Case[] = [
   ...ofKinds(kind => ({
     title: `${kind.name} is refused to another user`,
     expect: 'ACCESS_DENIED, then SUCCESS',
+    samba: 'it tells another user nothing of what there is',
     ask: refusedThenFound(kind, async ({ client, created }, scene) => {
       const other = await scene.client({ account: scene.second, clientGuid: client.clientGuid })
       return other.create(scene.path, { oplock: batch, contexts: [kind.reconnect(created.fileId)] })
@@ -293,6 +294,41 @@ export const reconnectCases: readonly Case[] = [
   },
   {
     section: '3.3.5.9.12',
+    title: 'a persistent open whose FileId is wrong is not found with another CreateGuid either',
+    shares: ['available'],
+    expect: 'OBJECT_NAME_NOT_FOUND',
+    async ask(scene) {
+      const { client } = await loseOne(scene, { contexts: [dh2q({ persistent: true })] })
+      return (await (await scene.client({ as: client })).create(scene.path, { contexts: [dh2c(noSuchFile, { persistent: true })] })).status
+    },
+  },
+  {
+    section: '3.3.5.9.7',
+    title: 'DHnC finds a durable open of version 2 as well: it has no CreateGuid to compare',
+    shares: ['plain', 'available'],
+    expect: 'opened, "kept"',
+    async ask(scene) {
+      const { client, created } = await loseOne(scene, { oplock: batch, contexts: [dh2q()] })
+      const again = await scene.client({ as: client })
+      const found = await again.create(scene.path, { oplock: batch, contexts: [dhnc(created.fileId)] })
+      return `${found.action}, ${found.status === 'SUCCESS' ? await again.read(found.fileId) : ''}`
+    },
+  },
+  {
+    section: '3.3.5.9.12',
+    title: 'a zero CreateGuid of DH2C does not match that of an open',
+    expect: 'OBJECT_NAME_NOT_FOUND, then SUCCESS',
+    async ask(scene) {
+      const createGuid = newGuid()
+      const { client, created } = await loseOne(scene, { oplock: batch, contexts: [dh2q({ createGuid })] })
+      const again = await scene.client({ as: client })
+      const zero = { createGuid: '00000000-0000-0000-0000-000000000000' }
+      const wrong = await again.create(scene.path, { oplock: batch, contexts: [dh2c(created.fileId, zero)] })
+      return `${wrong.status}, then ${(await again.create(scene.path, { oplock: batch, contexts: [dh2c(created.fileId, { createGuid })] })).status}`
+    },
+  },
+  {
+    section: '3.3.5.9.12',
     title: 'a persistent open needs neither oplock nor lease to be found again',
     shares: ['available'],
     expect: 'opened, "kept"',
@@ -355,6 +391,7 @@ export const reconnectCases: readonly Case[] = [
     section: '3.3.4.7',
     title: 'a durable open with a lease RH whose client is away does not mind who reads',
     expect: 'SUCCESS, then RH',
+    samba: 'it closes what waits for its client as soon as anybody opens the file',
     async ask(scene) {
       const lease = rqls({ key: newGuid(), state: leaseStates.rh })
       const createGuid = newGuid()

@@ -1,0 +1,301 @@
+/** The server's process ends without a word, and the next one goes on with the state it left (MS-SMB2 3.3.5.9.12, 3.3.1.5, 3.3.5.5.3). */
+import { CreateOptions, headerSize, LeaseBreakNotification, OplockLevel } from '@holdfast/smb/messages'
+import { leaseLetters } from '../answers-of-create.ts'
+import { until } from '../case.ts'
+import type { Case, Scene } from '../case.ts'
+import type { Created } from '../answers-of-create.ts'
+import type { Client, CreateWish } from '../client.ts'
+import { dh2c, dh2q, leaseStates, newGuid, noSuchFile, rqls } from '../contexts.ts'
+
+const { batch } = OplockLevel
+const shares = ['available'] as const
+
+interface Survivor {
+  readonly client: Client
+  readonly created: Created
+  readonly createGuid: string
+  /** What finds it again. */
+  readonly back: CreateWish
+}
+
+/** A persistent open with something in it, before anything has happened. */
+async function persistent(scene: Scene, { contexts = [], ...wish }: CreateWish = {}, timeoutMs = 0): Promise<Survivor> {
+  const createGuid = newGuid()
+  const client = await scene.client()
+  const created = await client.create(scene.path, { ...wish, contexts: [...contexts, dh2q({ createGuid, persistent: true, timeoutMs })] })
+  await client.write(created.fileId, 'kept')
+  return { client, created, createGuid, back: { ...wish, contexts: [...contexts, dh2c(created.fileId, { createGuid, persistent: true })] } }
+}
+
+const found = async (client: Client, answer: Created): Promise<string> =>
+  answer.status === 'SUCCESS' ? `${answer.action}, ${await client.read(answer.fileId)}` : answer.status
+
+export const failoverCases: readonly Case[] = [
+  {
+    section: '3.3.5.9.12',
+    title: 'a persistent open is found again, with what was written',
+    shares,
+    expect: 'opened, "kept", the same FileId.Persistent',
+    async ask(scene) {
+      const { client, created, back } = await persistent(scene)
+      await scene.failOver()
+      const again = await scene.client({ as: client })
+      const answer = await again.create(scene.path, back)
+      const same = answer.status === 'SUCCESS' && answer.isSame(created, 'persistent')
+      return `${await found(again, answer)}, ${same ? 'the same' : 'another'} FileId.Persistent`
+    },
+  },
+  {
+    section: '3.3.5.5.3',
+    title: 'a client that names its former session, which nobody knows, gets a new one, and its open',
+    shares,
+    expect: 'opened, "kept"',
+    async ask(scene) {
+      const { client, back } = await persistent(scene)
+      await scene.failOver()
+      const again = await scene.client({ as: client, previous: client })
+      return found(again, await again.create(scene.path, back))
+    },
+  },
+  {
+    section: '3.3.5.9.12',
+    title: 'a persistent open survives one failover after the other, whether its client came between them or not',
+    shares,
+    expect: 'opened, "kept"; opened, "kept"',
+    async ask(scene) {
+      const { client, created, createGuid, back } = await persistent(scene)
+      await scene.failOver()
+      await scene.failOver()
+      const second = await scene.client({ as: client })
+      const once = await found(second, await second.create(scene.path, back))
+      await scene.failOver()
+      const third = await scene.client({ as: client })
+      const twice = await third.create(scene.path, { contexts: [dh2c(created.fileId, { createGuid, persistent: true })] })
+      return `${once}; ${await found(third, twice)}`
+    },
+  },
+  {
+    section: '3.3.5.9.12',
+    title: 'a persistent open that waited for its client before waits on',
+    shares,
+    expect: 'opened, "kept"',
+    async ask(scene) {
+      const { client, back } = await persistent(scene)
+      await scene.lose(client)
+      await scene.failOver()
+      const again = await scene.client({ as: client })
+      return found(again, await again.create(scene.path, back))
+    },
+  },
+  {
+    section: '3.3.5.9.12',
+    title: 'an open that is only durable is not found',
+    shares,
+    expect: 'OBJECT_NAME_NOT_FOUND',
+    async ask(scene) {
+      const createGuid = newGuid()
+      const client = await scene.client()
+      const { fileId } = await client.create(scene.path, { oplock: batch, contexts: [dh2q({ createGuid })] })
+      await scene.failOver()
+      const again = await scene.client({ as: client })
+      return (await again.create(scene.path, { oplock: batch, contexts: [dh2c(fileId, { createGuid })] })).status
+    },
+  },
+  {
+    section: '3.3.5.9.12',
+    title: 'a persistent open that was closed before is not found',
+    shares,
+    expect: 'SUCCESS, then OBJECT_NAME_NOT_FOUND',
+    async ask(scene) {
+      const { client, created, back } = await persistent(scene)
+      const closed = await client.close(created.fileId)
+      await scene.failOver()
+      return `${closed}, then ${(await (await scene.client({ as: client })).create(scene.path, back)).status}`
+    },
+  },
+  {
+    section: '3.3.5.9.12',
+    title: 'who may not have it is told so as before: another user, another CreateGuid, another FileId',
+    shares,
+    expect: 'ACCESS_DENIED, OBJECT_NAME_NOT_FOUND, OBJECT_NAME_NOT_FOUND, then SUCCESS',
+    async ask(scene) {
+      const { client, created, back } = await persistent(scene)
+      await scene.failOver()
+      const again = await scene.client({ as: client })
+      const statuses = [
+        (await (await scene.client({ account: scene.second })).create(scene.path, back)).status,
+        (await again.create(scene.path, { contexts: [dh2c(created.fileId, { persistent: true })] })).status,
+        (await again.create(scene.path, { contexts: [dh2c(noSuchFile, { persistent: true })] })).status,
+      ]
+      return `${statuses.join(', ')}, then ${(await again.create(scene.path, back)).status}`
+    },
+  },
+  {
+    section: '3.3.5.9',
+    title: 'the name of a persistent open is not available to others until its client is back',
+    shares,
+    expect: 'FILE_NOT_AVAILABLE, opened, SUCCESS',
+    async ask(scene) {
+      const { client, back } = await persistent(scene)
+      await scene.failOver()
+      const other = await scene.client()
+      const { status } = await other.create(scene.path)
+      const { action } = await (await scene.client({ as: client })).create(scene.path, back)
+      return `${status}, ${action}, ${(await other.create(scene.path)).status}`
+    },
+  },
+  {
+    section: '3.3.5.9',
+    title: 'the share mode of a persistent open holds on',
+    shares,
+    expect: 'opened, then SHARING_VIOLATION',
+    async ask(scene) {
+      const { client, back } = await persistent(scene, { shareAccess: 0 })
+      await scene.failOver()
+      const { action } = await (await scene.client({ as: client })).create(scene.path, back)
+      return `${action}, then ${(await (await scene.client()).create(scene.path)).status}`
+    },
+  },
+  {
+    section: '3.3.5.14',
+    title: 'the locks of a persistent open hold on, and its lock sequence is known',
+    shares,
+    expect: 'SUCCESS; again SUCCESS; LOCK_NOT_GRANTED to another; unlocked SUCCESS; SUCCESS to another',
+    async ask(scene) {
+      const { client, created, back } = await persistent(scene)
+      const lock = { offset: 100n, length: 10n, lockSequence: { index: 7, number: 3 } }
+      const first = await client.lock(created.fileId, lock)
+      await scene.failOver()
+      const again = await scene.client({ as: client })
+      const { fileId } = await again.create(scene.path, back)
+      const second = await again.lock(fileId, lock)
+      const other = await scene.client()
+      const { fileId: theirs } = await other.create(scene.path)
+      const refused = await other.lock(theirs, { offset: 105n })
+      const unlocked = await again.unlock(fileId, { offset: 100n, length: 10n, lockSequence: { index: 7, number: 4 } })
+      const granted = await other.lock(theirs, { offset: 105n })
+      return `${first}; again ${second}; ${refused} to another; unlocked ${unlocked}; ${granted} to another`
+    },
+  },
+  {
+    section: '3.3.5.9.12',
+    title: 'the lease of a persistent open comes back with its epoch and its parent key, and is broken for others',
+    shares,
+    expect: 'RWH, epoch and parent key the same; RWH to RH; SUCCESS to another',
+    async ask(scene) {
+      const [key, parent] = [newGuid(), newGuid()]
+      const { client, created, back } = await persistent(scene, { contexts: [rqls({ key, parent, state: leaseStates.rwh, epoch: 3 })] })
+      await scene.failOver()
+      const again = await scene.client({ as: client })
+      const answer = await again.create(scene.path, back)
+      const same = answer.epoch === created.epoch && answer.parentKey === parent
+      const other = (await scene.client()).startCreate(scene.path)
+      const { currentLeaseState, newLeaseState } = LeaseBreakNotification.decode(await again.first.nextBreak(), headerSize)
+      await again.acknowledgeLease(key, leaseStates.rh)
+      const breaking = `${leaseLetters(currentLeaseState)} to ${leaseLetters(newLeaseState)}`
+      return `${answer.lease}, epoch and parent key ${same ? 'the same' : 'others'}; ${breaking}; ${await other.status} to another`
+    },
+  },
+  {
+    section: '3.3.5.9.12',
+    title: 'the oplock of a persistent open comes back',
+    shares,
+    expect: 'batch',
+    async ask(scene) {
+      const { client, back } = await persistent(scene, { oplock: batch })
+      await scene.failOver()
+      return (await (await scene.client({ as: client })).create(scene.path, back)).oplock
+    },
+  },
+  {
+    section: '3.3.5.9.12',
+    title: 'a persistent open that deletes its file when it is closed does so when it is closed afterwards',
+    shares,
+    expect: 'opened, there: true, SUCCESS, there: false',
+    async ask(scene) {
+      const { client, back } = await persistent(scene, { options: CreateOptions.deleteOnClose })
+      await scene.failOver()
+      const again = await scene.client({ as: client })
+      const answer = await again.create(scene.path, back)
+      const before = scene.exists(scene.path)
+      const closed = await again.close(answer.fileId)
+      return `${answer.action}, there: ${before}, ${closed}, there: ${scene.exists(scene.path)}`
+    },
+  },
+  {
+    section: '3.3.5.21.1',
+    title: 'a file that is to be deleted, as a persistent open has said, is deleted when that is closed afterwards',
+    shares,
+    expect: 'SUCCESS, opened, SUCCESS, there: false',
+    async ask(scene) {
+      const { client, created, back } = await persistent(scene)
+      const said = await client.deleteOnClose(created.fileId)
+      await scene.failOver()
+      const again = await scene.client({ as: client })
+      const answer = await again.create(scene.path, back)
+      const closed = await again.close(answer.fileId)
+      return `${said}, ${answer.action}, ${closed}, there: ${scene.exists(scene.path)}`
+    },
+  },
+  {
+    section: '3.3.6.2',
+    title: 'a persistent open that nobody comes back to in time is closed, and its file deleted where that was asked',
+    shares,
+    expect: 'persistent 1000 ms, gone: true',
+    async ask(scene) {
+      const { created } = await persistent(scene, { options: CreateOptions.deleteOnClose }, 1000)
+      await scene.failOver()
+      const isGone = await until(
+        async () => !scene.exists(scene.path),
+        gone => gone,
+      )
+      return `${created.durability}, gone: ${isGone}`
+    },
+  },
+  {
+    section: '3.3.5.9.10',
+    title: 'a CREATE whose answer was lost with the process comes again as a replay, and gets the open that is there',
+    shares,
+    expect: 'SUCCESS, the same open',
+    async ask(scene) {
+      const wish = { contexts: [dh2q({ createGuid: newGuid(), persistent: true })] }
+      const client = await scene.client()
+      const one = await client.create(scene.path, wish)
+      await scene.failOver()
+      const two = await (await scene.client({ as: client })).create(scene.path, { ...wish, replay: true })
+      return `${two.status}, ${two.status === 'SUCCESS' && two.isSame(one, 'persistent') ? 'the same open' : 'another open'}`
+    },
+  },
+  {
+    section: '3.3.5.9.12',
+    title: 'two clients come back to the file that they share, each to its own open',
+    shares,
+    expect: 'opened, opened, and the locks are theirs: LOCK_NOT_GRANTED, LOCK_NOT_GRANTED',
+    async ask(scene) {
+      const one = await persistent(scene)
+      const two = await persistent(scene)
+      await one.client.lock(one.created.fileId, { offset: 100n })
+      await two.client.lock(two.created.fileId, { offset: 200n })
+      await scene.failOver()
+      const [first, second] = [await scene.client({ as: one.client }), await scene.client({ as: two.client })]
+      const [a, b] = [await first.create(scene.path, one.back), await second.create(scene.path, two.back)]
+      const locks = [await first.lock(a.fileId, { offset: 200n }), await second.lock(b.fileId, { offset: 100n })]
+      return `${a.action}, ${b.action}, and the locks are theirs: ${locks.join(', ')}`
+    },
+  },
+  {
+    section: '3.3.7.1',
+    title: 'what had no persistent handle is gone with its process: share mode and locks are free',
+    shares,
+    expect: 'SUCCESS, SUCCESS',
+    async ask(scene) {
+      const client = await scene.client()
+      const { fileId } = await client.create(scene.path, { shareAccess: 0 })
+      await client.lock(fileId)
+      await scene.failOver()
+      const other = await scene.client()
+      const answer = await other.create(scene.path)
+      return `${answer.status}, ${await other.lock(answer.fileId)}`
+    },
+  },
+]
