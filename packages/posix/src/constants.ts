@@ -24,6 +24,8 @@ export const O_PATH = 0x200000
 export const O_DIRECTORY = constants.O_DIRECTORY ?? 0x10000
 /** 0x20000 on x86_64, 0x8000 on arm64. */
 export const O_NOFOLLOW = constants.O_NOFOLLOW ?? 0x20000
+/** A file without a name, until it is given one. */
+export const O_TMPFILE = 0x400000 | O_DIRECTORY
 
 /** openat2(2): what path resolution must not do. */
 export const RESOLVE_NO_XDEV = 0x01

@@ -109,6 +109,8 @@ export interface CreateOptions {
   readonly extendedAttributes?: readonly ExtendedAttribute[]
   /** Space to reserve; never changes the size. */
   readonly allocationBytes?: number
+  /** Of a file that is not a folder: it bears this from the very moment it has its name, so that whoever repeats the creation knows it (`FileHandle.creationToken`). Optional to support. */
+  readonly creationToken?: string
   readonly access: OpenAccess
 }
 
@@ -166,6 +168,8 @@ export interface FileHandle {
   /** Name of the stream as stored, `''` for the data stream; optional. */
   readonly streamName?: string
   info(): MaybePromise<FileInfo>
+  /** `CreateOptions.creationToken` of the file, undefined where it was created without one. Optional. */
+  creationToken?(): MaybePromise<string | undefined>
   /** Reads into `target` at a byte offset; returns the number of bytes read, less than asked only at the end of file. */
   read(target: Uint8Array, offset: number): MaybePromise<number>
   /** Writes all of `source` or fails; extends the file where needed. Past-the-end gaps read as zeros. */

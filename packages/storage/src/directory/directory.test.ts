@@ -32,6 +32,23 @@ describe('directory filesystem', { skip: unsupportedReason ?? false }, () => {
     return target.toString('utf8', 0, handle.read(target, 0) as number)
   }
 
+  test('a file bears its creation token from the moment it has a name, and another one of that name is not made', () => {
+    using s = served()
+    const made = s.files.create('new', '', { ...makeFile, creationToken: 'c0ffee' })
+    assert.equal(made.creationToken?.(), 'c0ffee')
+    made.write(Buffer.from('content'), 0)
+    made.close()
+    assert.equal(fs.readFileSync(path.join(s.root, 'new'), 'utf8'), 'content')
+    assert.throws(() => s.files.create('new', '', { ...makeFile, creationToken: 'other' }), { code: 'exists' })
+    const again = s.files.open('new', '', readOnly)
+    assert.equal(again.creationToken?.(), 'c0ffee')
+    assert.deepEqual(again.extendedAttributes(), [])
+    again.close()
+    const plain = s.files.create('plain', '', makeFile)
+    assert.equal(plain.creationToken?.(), undefined)
+    plain.close()
+  })
+
   test('serving what is not a folder fails', () => {
     assert.throws(() => directory(path.join(parent, 'nothing')), { name: 'FsError', code: 'not-found' })
     const { root } = served()

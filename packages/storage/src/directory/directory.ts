@@ -12,12 +12,14 @@ import {
   O_PATH,
   O_RDONLY,
   O_RDWR,
+  O_TMPFILE,
   O_WRONLY,
   StatBuffer,
   close,
   errno,
   fallocate,
   filesystemMagic,
+  linkFdAt,
   mkdirAt,
   openAt2,
   requireSupport,
@@ -44,7 +46,7 @@ import { upcase } from '../upcase.ts'
 import { fsError, must, openSpecial } from './errors.ts'
 import { writeExtendedAttributes } from './extended-attributes.ts'
 import { DirectoryHandle, type HandleParts } from './handle.ts'
-import { infoOf, nothingStored, readStored, writeStored, xattr, type XattrTarget } from './metadata.ts'
+import { infoOf, nothingStored, readStored, writeCreationToken, writeStored, xattr, type XattrTarget } from './metadata.ts'
 import { diskPath, encodeText } from './names.ts'
 import { directoryDefaults, type DirectoryOptions } from './options.ts'
 import { hiddenName, isHidden, Root } from './root.ts'
@@ -212,9 +214,9 @@ export class DirectoryFileSystem implements FileSystem {
     try {
       const stored = root.findIn(folder, name)
       if (stored !== undefined) throw new FsError('exists', stored)
-      const fd = options.folder ? this.#makeFolder(folder.fd, onDisk) : this.#makeFile(folder.fd, onDisk)
+      const fd = options.folder ? this.#makeFolder(folder.fd, onDisk) : this.#makeFile(folder.fd, onDisk, options)
       try {
-        this.#initialise(fd, options)
+        if (options.folder || options.creationToken === undefined) this.#initialise(fd, options)
         must(statFd(fd, stat), 'statx')
         return this.#handle({ fd, path: joinPath(folder.path, name), pathOnly: false, readable: true, writable: !options.folder }, options.access)
       } catch (error) {
@@ -230,9 +232,31 @@ export class DirectoryFileSystem implements FileSystem {
     }
   }
 
-  #makeFile(folderFd: number, name: string | Buffer): number {
+  #makeFile(folderFd: number, name: string | Buffer, options: CreateOptions): number {
+    const { creationToken } = options
+    return creationToken === undefined ? this.#makeNamed(folderFd, name) : this.#makeWhole(folderFd, name, { ...options, creationToken })
+  }
+
+  #makeNamed(folderFd: number, name: string | Buffer): number {
     const flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW
     return must(openAt2(folderFd, name, flags, this.#root.options.fileMode, RESOLVE_BENEATH), 'create', { ENOENT: 'stale' })
+  }
+
+  /** Nobody ever sees it without what belongs to it: it is given its name last, where the filesystem can do that. */
+  #makeWhole(folderFd: number, name: string | Buffer, options: CreateOptions & { readonly creationToken: string }): number {
+    const unnamed = openAt2(folderFd, '.', O_RDWR | O_TMPFILE, this.#root.options.fileMode, RESOLVE_BENEATH)
+    const needsName = unnamed !== -errno.EOPNOTSUPP
+    const fd = needsName ? must(unnamed, 'create', { ENOENT: 'stale' }) : this.#makeNamed(folderFd, name)
+    try {
+      writeCreationToken({ fd, pathOnly: false }, options.creationToken)
+      this.#initialise(fd, options)
+      if (needsName) must(linkFdAt(fd, folderFd, name), 'create', { ENOENT: 'stale' })
+      return fd
+    } catch (error) {
+      close(fd)
+      if (!needsName) unlinkAt(folderFd, name)
+      throw error
+    }
   }
 
   #makeFolder(folderFd: number, name: string | Buffer): number {

@@ -31,7 +31,7 @@ import { entryNames, listEntries } from './entries.ts'
 import { fsError, must } from './errors.ts'
 import { readExtendedAttributes, writeExtendedAttributes } from './extended-attributes.ts'
 import * as io from './io.ts'
-import { allocationOf, changedNow, getWholeXattr, infoOf, readStored, writeStored, xattr, type XattrTarget } from './metadata.ts'
+import { allocationOf, changedNow, getWholeXattr, infoOf, readCreationToken, readStored, writeStored, xattr, type XattrTarget } from './metadata.ts'
 import * as naming from './naming.ts'
 import type { Root } from './root.ts'
 import { withoutMark } from './shown-links.ts'
@@ -184,6 +184,10 @@ export class DirectoryHandle implements FileHandle {
     if (result instanceof Promise) return result.finally(() => watcher.end(name))
     watcher.end(name)
     return result
+  }
+
+  creationToken(): string | undefined {
+    return readCreationToken(this.base)
   }
 
   info(): FileInfo {

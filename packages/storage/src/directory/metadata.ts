@@ -26,6 +26,7 @@ import { fileTimeOf, fileTimeOfMs } from '../time.ts'
 import { must } from './errors.ts'
 import type { Root } from './root.ts'
 
+const tokenName = cString('user.holdfast.token')
 const dosName = cString('user.holdfast.dos')
 const plainBytes = 16
 const withChangedBytes = 32
@@ -71,6 +72,15 @@ export const xattr = {
   list: ({ fd, pathOnly }: XattrTarget, into: Uint8Array): number => (pathOnly ? pathXattr.list(fd, into) : listXattr(fd, into)),
   remove: ({ fd, pathOnly }: XattrTarget, name: PathArgument): number => (pathOnly ? pathXattr.remove(fd, name) : removeXattr(fd, name)),
 }
+
+/** `CreateOptions.creationToken`, kept in `user.holdfast.token` where the filesystem has extended attributes. */
+export const writeCreationToken = (target: XattrTarget, token: string): void => {
+  const result = xattr.set(target, tokenName, Buffer.from(token, 'latin1'))
+  if (result !== -errno.EOPNOTSUPP) must(result, 'setxattr')
+}
+
+/** See `writeCreationToken`; undefined where there is none. */
+export const readCreationToken = (target: XattrTarget): string | undefined => getWholeXattr(target, tokenName)?.toString('latin1')
 
 /** All of an attribute, or undefined where there is none. */
 export const getWholeXattr = (target: XattrTarget, name: PathArgument): Buffer | undefined => {

@@ -141,6 +141,10 @@ async function openExisting(request: RequestContext, files: ShareFiles, plan: Cr
   }
   let kept = false
   try {
+    if (await isOwnCreation(request, plan, handle)) {
+      kept = true
+      return await registerNew(request, files, plan, { handle, parentEffective: await rightsOnParent(files, plan), isRepeated: true })
+    }
     const info = await handle.info()
     checkKind(plan, info)
     if (plan.disposition === CreateDisposition.create) throw new StatusError(NtStatus.OBJECT_NAME_COLLISION)
@@ -163,6 +167,12 @@ async function openExisting(request: RequestContext, files: ShareFiles, plan: Cr
   } finally {
     if (!kept) await handle.close()
   }
+}
+
+/** The file is what this very CREATE has made: its process died before the open was in the store, and the client says it again. */
+async function isOwnCreation(request: RequestContext, plan: CreatePlan, handle: FileHandle): Promise<boolean> {
+  if (plan.durable?.persistent !== true || plan.disposition === CreateDisposition.open || !isReplay(request)) return false
+  return (await handle.creationToken?.()) === plan.durable.createGuid
 }
 
 /** As far as it is known: the last component is. */
@@ -199,11 +209,15 @@ async function rightsOn(files: ShareFiles, plan: CreatePlan, handle: FileHandle,
   const effective = effectiveAccess({ descriptor, token, backupIntent: (plan.options & CreateOptions.openForBackupIntent) !== 0 })
   const wanted = plan.desiredAccess | (plan.contexts.maximalAccess ? access.maximumAllowed : 0)
   if (plan.path === '' || !dependsOnParent(wanted, effective)) return { effective, parentEffective: undefined, fromParent: 0 }
-  const parentEffective = effectiveAccess({ descriptor: await parentDescriptor(files, plan.path), token })
+  const parentEffective = await rightsOnParent(files, plan)
   const { deleteChild, listDirectory } = access
   const fromParent =
     ((parentEffective & deleteChild) === 0 ? 0 : access.delete) | ((parentEffective & listDirectory) === 0 ? 0 : access.readAttributes)
   return { effective, parentEffective, fromParent }
+}
+
+async function rightsOnParent(files: ShareFiles, { path, token }: CreatePlan): Promise<number> {
+  return effectiveAccess({ descriptor: await parentDescriptor(files, path), token })
 }
 
 async function parentDescriptor(files: ShareFiles, path: string): Promise<ReturnType<ShareFiles['descriptor']>> {
@@ -364,33 +378,49 @@ async function replaceContent(plan: CreatePlan, open: FileOpen): Promise<void> {
 async function createNew(request: RequestContext, files: ShareFiles, plan: CreatePlan): Promise<Created | undefined> {
   if (plan.disposition === CreateDisposition.open || plan.disposition === CreateDisposition.overwrite) return undefined
   if (plan.readOnlyShare) throw new StatusError(NtStatus.ACCESS_DENIED)
-  const isFolder = (plan.options & CreateOptions.directoryFile) !== 0
-  const mask = granted(grantAccessOnCreate({ desired: plan.desiredAccess, limit: plan.limit, token: plan.token }))
-  if ((plan.options & CreateOptions.deleteOnClose) !== 0) {
-    if ((plan.attributes & FileAttribute.readonly) !== 0) throw new StatusError(NtStatus.CANNOT_DELETE)
-    if ((mask & access.delete) === 0) throw new StatusError(NtStatus.ACCESS_DENIED)
+  if ((plan.options & CreateOptions.deleteOnClose) !== 0 && (plan.attributes & FileAttribute.readonly) !== 0) {
+    throw new StatusError(NtStatus.CANNOT_DELETE)
   }
+  // Before there is anything: it may be refused.
+  accessToNew(plan)
+  const isFolder = (plan.options & CreateOptions.directoryFile) !== 0
   const parent = await parentDescriptor(files, plan.path)
   const parentEffective = effectiveAccess({ descriptor: parent, token: plan.token })
   if ((parentEffective & accessToCreate(isFolder) & plan.limit) === 0) throw new StatusError(NtStatus.ACCESS_DENIED)
   checkOwner(plan)
   if (plan.stream !== '' && !(await ensureBase(files, plan, parent))) return undefined
   const handle = await createObject(files, plan, parent, isFolder)
-  if (handle === undefined) return undefined
+  return handle === undefined ? undefined : registerNew(request, files, plan, { handle, parentEffective, isRepeated: false })
+}
+
+function accessToNew(plan: CreatePlan): number {
+  const mask = granted(grantAccessOnCreate({ desired: plan.desiredAccess, limit: plan.limit, token: plan.token }))
+  if ((plan.options & CreateOptions.deleteOnClose) !== 0 && (mask & access.delete) === 0) throw new StatusError(NtStatus.ACCESS_DENIED)
+  return mask
+}
+
+/** The open of what has just been made, or (`isRepeated`) of what the same CREATE has made before. The handle is taken over. */
+async function registerNew(
+  request: RequestContext,
+  files: ShareFiles,
+  plan: CreatePlan,
+  { handle, parentEffective, isRepeated }: { readonly handle: FileHandle; readonly parentEffective: number; readonly isRepeated: boolean },
+): Promise<Created | undefined> {
   let kept = false
   try {
     const info = await handle.info()
+    const mask = accessToNew(plan)
     const at = { path: handle.path ?? plan.path, stream: plan.stream }
     const arbitrated = await arbitrate(request, files, plan, { info, ...at, access: mask, overwrite: false, created: true })
     if (arbitrated === undefined) return undefined
-    const open = addOpen(request, files, plan, { handle, grant: arbitrated.grant, isFolder, access: mask })
+    const open = addOpen(request, files, plan, { handle, grant: arbitrated.grant, isFolder: info.isFolder, access: mask })
     kept = true
-    publishCreation(files, { ...at, isFolder, parentKey: open.parentLeaseKey })
+    publishCreation(files, { ...at, isFolder: info.isFolder, parentKey: open.parentLeaseKey })
     // The creator's own rights come from the new descriptor; the parent's matter only where DELETE would be missing.
     const maximal = plan.contexts.maximalAccess ? await maximalOfNew(files, handle, plan, parentEffective) : mask
     return { open, action: CreateAction.created, info, maximal }
   } finally {
-    if (!kept) await discardNew(handle)
+    if (!kept) await (isRepeated ? handle.close() : discardNew(handle))
   }
 }
 
@@ -434,6 +464,7 @@ async function createObject(
   const base = plan.stream === ''
   const attributes = (plan.attributes & ~FileAttribute.normal) | (isFolder ? FileAttribute.directory : FileAttribute.archive)
   const eas = plan.contexts.extendedAttributes
+  const { durable } = plan
   try {
     const handle = files.fileSystem.create(plan.path, plan.stream, {
       folder: isFolder,
@@ -442,6 +473,7 @@ async function createObject(
         ? { security: files.inherit({ parent, explicit: plan.contexts.security, token: plan.token, isFolder }) }
         : {}),
       ...(base && eas.length > 0 ? { extendedAttributes: eas } : {}),
+      ...(durable?.persistent === true && durable.createGuid !== undefined && !isFolder ? { creationToken: durable.createGuid } : {}),
       ...(plan.allocationBytes > 0 && !isFolder ? { allocationBytes: plan.allocationBytes } : {}),
       access: { ...fsAccess(plan), read: true, write: !isFolder },
     })
