@@ -52,6 +52,7 @@ describe('defaults, file, flags', () => {
       nodeNamed: false,
       signing: 'required',
       ntlm: 'on',
+      anonymous: 'off',
       limits: { engine: {}, smb: {} },
       logLevel: 'info',
     })
@@ -98,6 +99,7 @@ log-format: json
       signing: 'enabled',
       kerberos: { keytab: join(folder, 'etc', 'server.keytab'), realms: ['EXAMPLE.COM'] },
       ntlm: 'off',
+      anonymous: 'off',
       limits: { engine: { connections: 10, inboundBytes: 64 * 2 ** 20 }, smb: { credits: 512 } },
       logLevel: 'debug',
       logFormat: 'json',
@@ -133,6 +135,7 @@ describe('bad configuration: one line with key, value and what is allowed', () =
     [{ share: ['docs=nowhere'] }, 'allowed: a folder that exists'],
     [{ share: ['docs=docs', 'DOCS=docs'] }, '--share: "DOCS" is not allowed; allowed: each share name once'],
     [{ ntlm: 'off' }, '--ntlm: without NTLM nobody could log in; "off" needs Kerberos (--keytab FILE)'],
+    [{ anonymous: 'on', ntlm: 'off', keytab: 'k' }, '--anonymous: only NTLM knows clients without a name; "on" needs --ntlm on'],
     [{ ntlm: 'no', keytab: 'k' }, '--ntlm: "no" is not allowed; allowed: on or off'],
     [{ realm: ['EXAMPLE.COM'] }, '--realm says whose Kerberos users may log in; it needs --keytab FILE'],
     [{ realm: ['user@EXAMPLE.COM'], keytab: 'k' }, '--realm: "user@EXAMPLE.COM" is not allowed; allowed: a Kerberos realm'],

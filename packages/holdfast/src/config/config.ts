@@ -10,6 +10,7 @@ import { type ConfiguredLimits, isLimitName, limitAllowed, type LimitName, parse
 import { nodeNameFrom, shareNameAllowed, shareNamePattern, userNamePattern } from './names.ts'
 import {
   allowed,
+  type anonymousModes,
   type logFormats,
   type logLevels,
   type ntlmModes,
@@ -67,6 +68,8 @@ export interface Config {
   readonly kerberos?: KerberosSettings
   /** Whether they may with a password. */
   readonly ntlm: (typeof ntlmModes)[number]
+  /** Whether clients without a name get sessions, which reach no share. */
+  readonly anonymous: (typeof anonymousModes)[number]
   readonly limits: ConfiguredLimits
   readonly logLevel: (typeof logLevels)[number]
   /** By whether stderr is a terminal where undefined. */
@@ -118,6 +121,7 @@ export function resolveConfig(flags: Flags, options: ResolveOptions = {}): Confi
   const state = single('state')
   const kerberos = parseKerberos(single('keytab'), given('realm'))
   if (node) checkShape('node', node)
+  const ntlm = parseNtlm(single('ntlm'), kerberos)
   return {
     stateDir: state === undefined ? resolve(cwd, '.holdfast') : resolve(state.base, textOf(state, allowed.folder)),
     shares: checkShares(given('share').map(parseShare)),
@@ -129,7 +133,8 @@ export function resolveConfig(flags: Flags, options: ResolveOptions = {}): Confi
     nodeNamed: node !== undefined,
     signing: choice('signing', single('signing')) ?? 'required',
     ...(kerberos && { kerberos }),
-    ntlm: parseNtlm(single('ntlm'), kerberos),
+    ntlm,
+    anonymous: parseAnonymous(single('anonymous'), ntlm),
     limits: sortLimits(parseLimits(file.limit, filePath, flags.limit)),
     logLevel: choice('log-level', single('log-level')) ?? 'info',
     ...(logFormat && { logFormat: choice<'json' | 'pretty'>('log-format', logFormat)! }),
@@ -189,6 +194,14 @@ function parseNtlm(given: Given | undefined, kerberos: KerberosSettings | undefi
     throw new ConfigError(`${originText(given.origin)}: without NTLM nobody could log in; "off" needs Kerberos (--keytab FILE)`)
   }
   return ntlm
+}
+
+function parseAnonymous(given: Given | undefined, ntlm: Config['ntlm']): Config['anonymous'] {
+  const anonymous = choice<Config['anonymous']>('anonymous', given) ?? 'off'
+  if (given !== undefined && anonymous === 'on' && ntlm === 'off') {
+    throw new ConfigError(`${originText(given.origin)}: only NTLM knows clients without a name; "on" needs --ntlm on`)
+  }
+  return anonymous
 }
 
 function parseUser(given: Given): UserSettings {

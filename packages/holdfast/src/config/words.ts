@@ -22,6 +22,7 @@ export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 's
 export const logFormats = ['json', 'pretty'] as const
 export const signingModes = ['required', 'enabled'] as const
 export const ntlmModes = ['on', 'off'] as const
+export const anonymousModes = ['off', 'on'] as const
 
 export const allowed = {
   share: `NAME=DIR[,option...] with the options ${shareOptionNames.join(', ')}`,
@@ -180,6 +181,12 @@ export const words = {
     schema: oneOf(ntlmModes),
     allowed: ntlmModes.join(' or '),
     help: 'log in with a password: on (default), or off (Kerberos only)',
+  },
+  anonymous: {
+    argument: 'MODE',
+    schema: oneOf(anonymousModes),
+    allowed: anonymousModes.join(' or '),
+    help: 'clients without a name: off (default), or on (they may ask what the server is, and reach no share)',
   },
   limit: {
     argument: 'NAME=VALUE',

@@ -53,6 +53,8 @@ export interface NodeConfig {
   readonly kerberos?: NodeKerberos
   /** Login with a password; `on` where undefined. */
   readonly ntlm?: 'on' | 'off'
+  /** Sessions for clients without a name, which reach no share; `off` where undefined. */
+  readonly anonymous?: 'on' | 'off'
   readonly limits: { readonly engine: Partial<EngineLimits>; readonly smb: Readonly<Partial<Record<string, number>>> }
 }
 
@@ -69,6 +71,7 @@ export function nodeConfigOf(config: Config, identity: Identity): NodeConfig {
     signing: config.signing,
     ...(config.kerberos && { kerberos: config.kerberos }),
     ntlm: config.ntlm,
+    anonymous: config.anonymous,
     limits: config.limits,
   }
 }

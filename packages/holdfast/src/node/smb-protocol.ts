@@ -33,7 +33,13 @@ export async function createSmbOnWorker(node: WorkerNode, config: NodeConfig, ob
     machineSid: config.identity.machineSid,
     accounts: { accountBySid: sid => accounts.accountBySid(sid), accountByName: name => accounts.accountByName(name) },
     shares,
-    config: { serverGuid: config.identity.serverGuid, signing: config.signing, limits, listensOn: config.smb.map(({ host }) => host) },
+    config: {
+      serverGuid: config.identity.serverGuid,
+      signing: config.signing,
+      anonymous: config.anonymous === 'on',
+      limits,
+      listensOn: config.smb.map(({ host }) => host),
+    },
     dependencies: {
       mechanisms({ anonymous, onUser }) {
         const lookup = (user: string) => {

@@ -67,7 +67,7 @@ const shownPath = (name: string): string => `C:\\${name}`
  */
 export function createSmbServer(node: WorkerNode, options: SmbServerOptions): WorkerProtocol {
   const served = new Map(options.shares.map(share => [share.name.toUpperCase(), share]))
-  const pipes = new PipeServices(createPipeServices(pipesView(options)))
+  const pipes = pipesOf(options)
   const persistentHandles = options.shares.some(isContinuouslyAvailable)
   const config: SmbServerConfig = { persistentHandles, ...options.config, shares: options.shares.map(withoutObjects) }
   return createSmbProtocol(config, node, {
@@ -124,6 +124,17 @@ function createShareFiles(node: WorkerNode, share: ServedShare, options: SmbServ
   return files
 }
 
+const ipcShare: ShareView = { name: 'IPC$', type: shareType.ipc | shareType.special, comment: 'Remote IPC', path: '', currentUses: 0 }
+
+/** What the server tells clients without a name: what it is, and that there is IPC$. Neither accounts (lsarpc) nor shares. */
+const anonymousPipes: readonly string[] = ['srvsvc', 'wkssvc']
+
+function pipesOf(options: SmbServerOptions): PipeServices {
+  const view = pipesView(options)
+  const shown = createPipeServices({ ...view, shares: () => [ipcShare] })
+  return new PipeServices(createPipeServices(view), new Map([...shown].filter(([name]) => anonymousPipes.includes(name))))
+}
+
 function pipesView(options: SmbServerOptions): PipeServicesView {
   const shares: ShareView[] = options.shares.map(share => ({
     name: share.name,
@@ -132,7 +143,7 @@ function pipesView(options: SmbServerOptions): PipeServicesView {
     path: shownPath(share.name),
     currentUses: 0,
   }))
-  shares.push({ name: 'IPC$', type: shareType.ipc | shareType.special, comment: 'Remote IPC', path: '', currentUses: 0 })
+  shares.push(ipcShare)
   return {
     serverName: options.serverName,
     comment: options.comment ?? 'Holdfast',

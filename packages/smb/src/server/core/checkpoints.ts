@@ -16,6 +16,7 @@ export interface ConnectionCheckpoint {
   readonly preauth: Uint8Array | undefined
   readonly clientGuidBytes: Uint8Array
   readonly isUpgrading: boolean
+  readonly isConstrained: boolean
   /** Known where the connection was moved on purpose; after a death the window is restored leniently. */
   readonly credits: { readonly low: number; readonly high: number } | undefined
 }
@@ -71,6 +72,7 @@ function recreate(server: SmbServer, connection: SmbConnection, state: SessionCh
     cipher: state.cipher,
   })
   session.user = state.user
+  session.isAnonymous = state.isAnonymous
   session.signingRequired = state.signingRequired
   session.encryptData = state.encryptData
   session.expiresAtMs = state.expiresAtMs

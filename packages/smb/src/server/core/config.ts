@@ -70,6 +70,8 @@ export interface SmbServerConfig {
   readonly interimDelayMs?: number
   /** Re-authentication of a session as nobody in particular takes its rights away instead of failing. Never gives any. Default true. */
   readonly anonymousReauthentication?: boolean
+  /** Clients without a name get sessions that reach IPC$ and nothing else (3.3.5.5.3). Default false. */
+  readonly anonymous?: boolean
   readonly limits?: Partial<SmbLimits>
   readonly shares: readonly ShareConfig[]
 }
@@ -139,6 +141,7 @@ export interface Settings {
   readonly offersRdma: boolean
   readonly interimDelayMs: number
   readonly anonymousReauthentication: boolean
+  readonly anonymous: boolean
   readonly limits: SmbLimits
 }
 
@@ -156,6 +159,7 @@ export const settingsOf = (config: SmbServerConfig): Settings => ({
   offersRdma: config.offersRdma ?? false,
   interimDelayMs: config.interimDelayMs ?? 250,
   anonymousReauthentication: config.anonymousReauthentication ?? true,
+  anonymous: config.anonymous ?? false,
   limits: { ...defaultLimits, ...config.limits },
 })
 

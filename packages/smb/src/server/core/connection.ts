@@ -41,6 +41,8 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
   negotiated: Negotiated | undefined = undefined
   preauth: PreauthHash | undefined = undefined
   readonly clientGuidBytes: Buffer = Buffer.alloc(16)
+  /** Only anonymous sessions have been established on it, or none yet (3.3.1.7 Connection.ConstrainedConnection). */
+  isConstrained = true
   /** Nothing is sent any more. */
   isGone = false
   /** Requests that an earlier worker has sent an interim response for: AsyncId by MessageId. */
@@ -184,6 +186,8 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
     if (frame.length < transformHeaderLengthBytes) throw new MalformedError('transform_short')
     const session = frame.readUInt32LE(sessionIdInTransform + 4) === 0 ? this.#sessionOrBinding(frame.readUInt32LE(sessionIdInTransform)) : undefined
     if (session?.decryptor === undefined || session.state === 'closed') throw new MalformedError('transform_session')
+    // (3.3.5.2.1.1) encryption with keys that anybody may know is not for whom nobody knows.
+    if (session.isAnonymous && this.isConstrained) throw new MalformedError('transform_constrained')
     return session
   }
 
@@ -251,6 +255,14 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
     if (!this.isGone) this.link.checkpoint(`session/${session.number}`, undefined)
   }
 
+  /** Somebody in particular has logged in on it. */
+  onAuthenticated(): void {
+    this.link.known()
+    if (!this.isConstrained) return
+    this.isConstrained = false
+    this.checkpoint()
+  }
+
   /** A binding has failed: the session goes on without this channel. */
   unbind(session: Session): void {
     this.bindings.delete(session.number)
@@ -274,6 +286,7 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
       preauth: this.preauth?.value,
       clientGuidBytes: this.clientGuidBytes,
       isUpgrading: this.#isUpgrading,
+      isConstrained: this.isConstrained,
       credits,
     }
     this.link.checkpoint('connection', state)
@@ -284,6 +297,7 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
     this.preauth = state.preauth === undefined ? undefined : new PreauthHash(state.preauth)
     this.clientGuidBytes.set(state.clientGuidBytes)
     this.#isUpgrading = state.isUpgrading
+    this.isConstrained = state.isConstrained
     const creditsMax = this.server.settings.limits.credits
     this.credits = new CreditWindow(state.credits === undefined ? { creditsMax, lenient: true } : { creditsMax, ...state.credits })
   }

@@ -2,6 +2,7 @@
 import { SecurityMode, SessionFlags, SessionSetupFlags } from '../../messages/constants.ts'
 import { headerOffset, headerSize } from '../../messages/header.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
+import { wellKnownSids } from '../../messages/sid.ts'
 import { SessionSetupRequest, SessionSetupResponse } from '../../messages/session-setup.ts'
 import { aeadAlgorithms } from '../../security/crypto.ts'
 import { deriveKeys } from '../../security/key-derivation.ts'
@@ -11,6 +12,7 @@ import { SpnegoServer } from '../../security/spnego/index.ts'
 import type { SpnegoStep } from '../../security/spnego/index.ts'
 import type { MaybePromise } from '@holdfast/storage'
 import { bindingRefusal } from './binding.ts'
+import type { Settings } from './config.ts'
 import { failureOf } from './errors.ts'
 import { StatusError } from './handler-api.ts'
 import type { Outcome, TokenUser } from './handler-api.ts'
@@ -30,11 +32,14 @@ export interface SessionSetupRun {
   claimedUser: string
 }
 
-/** S-1-5-7: what a session's user becomes by an anonymous re-authentication. It has no groups, so nothing but what it has open already. */
+/**
+ * S-1-5-7: who proved nothing. It has no groups: IPC$ is all that an anonymous session reaches, and one that has been re-authenticated so has
+ * what it has open already.
+ */
 const anonymousUser: TokenUser = Object.freeze({
   name: 'ANONYMOUS LOGON',
   domain: 'NT AUTHORITY',
-  sid: 'S-1-5-7',
+  sid: wellKnownSids.anonymous,
   groupSids: [],
   isAdministrator: false,
 })
@@ -96,10 +101,17 @@ function bind(request: SmbRequest, setup: SessionSetupRequest): MaybePromise<Out
   return step(request, { setup, session, channel, run: channel.run })
 }
 
+/** A binding proves who it is, whatever the session. */
+const admitsAnonymous: Readonly<Record<RunKind, (settings: Settings) => boolean>> = {
+  new: settings => settings.anonymous,
+  reauthentication: settings => settings.anonymousReauthentication,
+  binding: () => false,
+}
+
 function newRun(request: SmbRequest, kind: RunKind): SessionSetupRun {
   const { connection } = request
   const { server } = connection
-  const anonymous = kind === 'reauthentication' && server.settings.anonymousReauthentication ? 'report' : 'refuse'
+  const anonymous = admitsAnonymous[kind](server.settings) ? 'report' : 'refuse'
   const run: SessionSetupRun = {
     kind,
     spnego: new SpnegoServer({ mechanisms: server.dependencies.mechanisms({ anonymous, onUser: user => (run.claimedUser = user) }) }),
@@ -131,14 +143,17 @@ async function step(request: SmbRequest, leg: Leg): Promise<Outcome> {
     const attempt = { remoteAddress: request.connection.remoteAddress, user: result.user }
     await server.hold(attempt)
     await finish[run.kind](request, leg, result)
-    server.throttle?.succeeded(attempt)
+    // Who proves nothing does not make guesses good.
+    if (!result.anonymous) server.throttle?.succeeded(attempt)
     channel.run = undefined
     session.checkpoint()
-    return reply(request, { status: NtStatus.SUCCESS, output: result.output, flags: session.encryptData ? SessionFlags.encryptData : 0 })
+    return reply(request, { status: NtStatus.SUCCESS, output: result.output, flags: flagsOf(session) })
   } catch (error) {
     return await fail(request, leg, error)
   }
 }
+
+const flagsOf = (session: Session): number => (session.isAnonymous ? SessionFlags.isNull : 0) | (session.encryptData ? SessionFlags.encryptData : 0)
 
 function reply(request: SmbRequest, answer: { status: number; output: Buffer; flags: number }): Outcome {
   const response = { sessionFlags: answer.flags, securityBuffer: answer.output }
@@ -181,10 +196,12 @@ const finish: Readonly<Record<RunKind, (request: SmbRequest, leg: Leg, who: Auth
     const { connection } = request
     const { server } = connection
     const { settings } = server
-    if (who.anonymous) throw new StatusError(NtStatus.ACCESS_DENIED, 'anonymous')
-    if (settings.encryption === 'required' && connection.cipher === undefined) throw new StatusError(NtStatus.ACCESS_DENIED, 'no encryption')
+    const encrypts = connection.cipher !== undefined && !who.anonymous
+    if (settings.encryption === 'required' && !encrypts) throw new StatusError(NtStatus.ACCESS_DENIED, 'no encryption')
     const user = await identify(request, who)
-    if (setup.previousSessionId !== 0n && setup.previousSessionId !== session.id) await server.closePrevious(setup.previousSessionId, user.sid)
+    // Nobody in particular has no sessions from before.
+    const hasPrevious = setup.previousSessionId !== 0n && setup.previousSessionId !== session.id && !who.anonymous
+    if (hasPrevious) await server.closePrevious(setup.previousSessionId, user.sid)
     const keys = deriveKeys({
       dialect: connection.dialect,
       sessionKey: who.sessionKey,
@@ -193,21 +210,26 @@ const finish: Readonly<Record<RunKind, (request: SmbRequest, leg: Leg, who: Auth
     })
     session.user = user
     session.expiresAtMs = user.expiresAtMs ?? Infinity
-    session.signingRequired = settings.signingRequired || (setup.securityMode & SecurityMode.signingRequired) !== 0
+    session.isAnonymous = who.anonymous
+    session.signingRequired = !who.anonymous && (settings.signingRequired || (setup.securityMode & SecurityMode.signingRequired) !== 0)
     session.encryptData = settings.encryption === 'required'
     session.establish({ keys, signingAlgorithm: connection.signingAlgorithm, cipher: connection.cipher })
     session.establishChannel(channel, { algorithm: connection.signingAlgorithm, key: keys.signingKey })
     session.on('authenticated')
-    connection.link.known()
+    // (3.3.4.1.1) the answer to nobody in particular is not signed, and its connection stays a stranger's.
+    if (who.anonymous) return
+    connection.onAuthenticated()
     request.signer = channel.signer
   },
 
   /** Keys stay what they are, whoever it is now (3.3.5.5.3). */
   async reauthentication(request, { session, channel }, who) {
+    // What anybody may know protects nobody in particular only.
+    if (session.isAnonymous && !who.anonymous) throw new StatusError(NtStatus.ACCESS_DENIED, 'established anonymously')
     session.user = await identify(request, who)
     session.expiresAtMs = session.user.expiresAtMs ?? Infinity
     session.on('authenticated')
-    request.signer = channel.signer
+    if (!session.isAnonymous) request.signer = channel.signer
   },
 
   async binding(request, { session, channel, run }, who) {
@@ -219,7 +241,7 @@ const finish: Readonly<Record<RunKind, (request: SmbRequest, leg: Leg, who: Auth
     session.establishChannel(channel, { algorithm: connection.signingAlgorithm, key: signingKey })
     connection.bindings.delete(session.number)
     connection.sessions.set(session.number, session)
-    connection.link.known()
+    connection.onAuthenticated()
     request.signer = channel.signer
   },
 }

@@ -45,6 +45,7 @@ export interface SessionCheckpoint {
   readonly user: TokenUser
   readonly dialect: number
   readonly clientGuid: string
+  readonly isAnonymous: boolean
   readonly signingRequired: boolean
   readonly encryptData: boolean
   readonly signingAlgorithm: SigningAlgorithm
@@ -73,6 +74,8 @@ export class Session implements SessionContext {
   readonly channels = new Map<SmbConnection, Channel>()
   state: SessionState = 'in-progress'
   user: TokenUser = nobody
+  /** Established by nobody in particular, so that anybody may know its keys (3.3.1.8). */
+  isAnonymous = false
   signingRequired = false
   /** Whatever comes must be encrypted (3.3.1.8 Session.EncryptData with RejectUnencryptedAccess). */
   encryptData = false
@@ -231,6 +234,7 @@ export class Session implements SessionContext {
       user: this.user,
       dialect: this.dialect,
       clientGuid: this.clientGuid,
+      isAnonymous: this.isAnonymous,
       signingRequired: this.signingRequired,
       encryptData: this.encryptData,
       signingAlgorithm: this.signingAlgorithm,

@@ -2,6 +2,7 @@
 import { ShareCapability, ShareFlags, ShareType } from '../../messages/constants.ts'
 import { headerSize } from '../../messages/header.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
+import { wellKnownSids } from '../../messages/sid.ts'
 import { decodeTreeConnectRequest, TreeConnectResponse } from '../../messages/tree-connect.ts'
 import type { Outcome } from './handler-api.ts'
 import type { SmbRequest } from './request.ts'
@@ -18,13 +19,15 @@ const cachingFlags = {
 export async function treeConnect(request: SmbRequest): Promise<Outcome> {
   const { connection, session, message } = request
   const { server } = connection
-  if (connection.dialect >= 0x0311 && !request.isSigned && !request.isEncrypted) {
+  if (connection.dialect >= 0x0311 && !session.isAnonymous && !request.isSigned && !request.isEncrypted) {
     connection.close('TREE_CONNECT neither signed nor encrypted')
     return request.fail(NtStatus.ACCESS_DENIED)
   }
   const { path } = decodeTreeConnectRequest(message, headerSize)
   const name = shareNameOf(path)
   const share = name === undefined ? undefined : server.shares.get(name)
+  // Nobody in particular gets at pipes only, and is not told which other shares there are.
+  if (session.user.sid === wellKnownSids.anonymous && share?.type !== 'pipe') return request.fail(NtStatus.ACCESS_DENIED)
   if (share === undefined) return request.fail(NtStatus.BAD_NETWORK_NAME)
   if (!share.admits(session.user.name)) return request.fail(NtStatus.ACCESS_DENIED)
   // A folder that has been removed under the server is no share until it is back.

@@ -5,6 +5,7 @@ import { CreateRequest, CreateResponse } from '../../messages/create.ts'
 import { fileRights, mapGenericAccess } from '../../messages/fscc-access-mask.ts'
 import { headerSize } from '../../messages/header.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
+import { wellKnownSids } from '../../messages/sid.ts'
 import type { Outcome, RequestContext } from '../core/handler-api.ts'
 import { PipeOpen } from './pipe-open.ts'
 import { PipeServices } from './pipe-services.ts'
@@ -15,9 +16,10 @@ export function createPipe(request: RequestContext): Outcome {
   const { extension } = request.tree.share
   const asked = CreateRequest.decode(request.message, headerSize)
   const name = asked.name.toLowerCase().replace(/^\\?(pipe\\)?/, '')
-  const services = extension instanceof PipeServices ? extension.services.get(name) : undefined
-  if (services === undefined) return request.fail(NtStatus.OBJECT_NAME_NOT_FOUND)
   const { user } = request.session
+  const services =
+    extension instanceof PipeServices ? extension[user.sid === wellKnownSids.anonymous ? 'anonymousServices' : 'services'].get(name) : undefined
+  if (services === undefined) return request.fail(NtStatus.OBJECT_NAME_NOT_FOUND)
   const pipe = new RpcPipe({
     services,
     name,
