@@ -1,9 +1,12 @@
 /** A server that is started again, on the same state and port, whenever it has been killed. */
+import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { root } from '../run/root.ts'
 import { temporaryFolder } from '../peers/folder.ts'
-import { freePort } from '../peers/port.ts'
 import { alice, startServer } from '../peers/server.ts'
 import type { Endpoint, Server, ServerOptions } from '../peers/server.ts'
 import { storeTrapVariable } from './store-trap.ts'
@@ -15,6 +18,24 @@ export const shareName = 'docs'
 export const plainShareName = 'plain'
 
 const entry = join(root, 'testing/crash/server.ts')
+
+/** Below those that the system gives to connections: while the server is away one of them, or even a client that calls it, could take its port. */
+const ports = { from: 20_000, to: 32_000 }
+
+async function lastingPort(): Promise<number> {
+  for (;;) {
+    const probe = createServer().listen(randomInt(ports.from, ports.to), '127.0.0.1')
+    try {
+      await once(probe, 'listening')
+      const { port } = probe.address() as AddressInfo
+      probe.close()
+      await once(probe, 'close')
+      return port
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    }
+  }
+}
 
 /** What to start. */
 export interface PhoenixOptions {
@@ -64,7 +85,7 @@ export class Phoenix implements AsyncDisposable {
       shares: { [shareName]: `${folders.docs},continuous-availability`, [plainShareName]: folders.plain },
       accounts: [alice],
       state: folders.state,
-      smbPort: await freePort(),
+      smbPort: await lastingPort(),
       entry,
       ...server,
     }

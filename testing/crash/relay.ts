@@ -87,6 +87,8 @@ export async function startRelay(target: Endpoint): Promise<Relay> {
   }
   const server = createServer({ noDelay: true, pauseOnConnect: true }, client => {
     client.on('error', () => undefined)
+    client.on('close', () => sockets.delete(client))
+    sockets.add(client)
     void reach(client).then(upstream => {
       if (upstream === undefined) return
       pass(client, upstream, 'request')

@@ -64,7 +64,7 @@ export class Range implements AsyncDisposable {
     })
     const share = await client.share(shareName)
     await this.#arm(point)
-    await inTime(workload(share, folder)).catch((error: unknown) => complaints.push(`the workload saw ${String(error)}`))
+    await inTime(workload(share, folder)).catch((error: unknown) => complaints.push(`the workload saw ${lineOf(error)}`))
     const { request: requests, response: responses } = this.#relay.seen
     this.#relay.arm()
     const { transactions, records } = await phoenix.order()
@@ -73,7 +73,7 @@ export class Range implements AsyncDisposable {
     if (point !== undefined && restarts !== point.deaths) complaints.push(`the server died ${restarts} times`)
     const interruptions = events.join()
     if (events.includes('given-up')) complaints.push(`the client was told ${interruptions}`)
-    await client.close().catch((error: unknown) => complaints.push(`the client closes with ${String(error)}`))
+    await client.close().catch((error: unknown) => complaints.push(`the client closes with ${lineOf(error)}`))
     const state = await stateOf(phoenix.smb, folder, phoenix.folders.docs).catch((error: unknown) => [`cannot be read: ${String(error)}`])
     if (expected !== undefined) complaints.push(...differences(expected, state))
     rmSync(onDisk, { recursive: true })
@@ -99,6 +99,13 @@ export class Range implements AsyncDisposable {
       },
     )
   }
+}
+
+/** What was thrown, and by which line of the workload. */
+function lineOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const at = error.stack?.split('\n').find(line => line.includes('workload.ts'))
+  return `${String(error).replaceAll(/\s+/g, ' ')} ${at?.trim() ?? ''}`
 }
 
 /** No timer is that exact. */

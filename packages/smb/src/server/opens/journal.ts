@@ -23,8 +23,8 @@ export class Journal {
   readonly #recordOf: (openId: bigint) => OpenRecord | undefined
   readonly #changed = new Set<bigint>()
   readonly #stored = new Set<bigint>()
-  /** What is on its way to the store. */
-  readonly #writes = new Set<Promise<void>>()
+  /** All that is on its way to the store. */
+  #writing: Promise<void> | undefined
 
   constructor(store: OpenStore, recordOf: (openId: bigint) => OpenRecord | undefined) {
     this.#store = store
@@ -49,7 +49,7 @@ export class Journal {
    */
   flush(): Promise<void> | undefined {
     if (this.#changed.size > 0) this.#write()
-    return this.#writes.size === 0 ? undefined : Promise.all(this.#writes).then(() => undefined)
+    return this.#writing
   }
 
   #write(): void {
@@ -65,15 +65,17 @@ export class Journal {
     for (const { openId } of put) this.#stored.add(openId)
     for (const openId of remove) this.#stored.delete(openId)
     if (put.length + remove.length === 0) return
-    const write = this.#store
-      .write({ put, remove })
-      .catch((error: unknown) => {
-        for (const openId of remove) this.#stored.add(openId)
-        for (const openId of openIds) this.#changed.add(openId)
-        throw error
+    const write = this.#store.write({ put, remove }).catch((error: unknown) => {
+      for (const openId of remove) this.#stored.add(openId)
+      for (const openId of openIds) this.#changed.add(openId)
+      throw error
+    })
+    const writing = Promise.all([this.#writing, write])
+      .then(() => undefined)
+      .finally(() => {
+        if (this.#writing === writing) this.#writing = undefined
       })
-      .finally(() => this.#writes.delete(write))
-    this.#writes.add(write)
+    this.#writing = writing
   }
 }
 
