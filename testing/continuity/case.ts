@@ -54,8 +54,15 @@ export interface Scene {
 export const nameOf = ({ section, title }: Case, share: ShareKind): string =>
   `${section.startsWith('MS-') ? section : `MS-SMB2 ${section}`}: ${title}${share === 'available' ? ' (continuously available)' : ''}`
 
+/** A case on one of its shares. */
+export interface Asked {
+  readonly one: Case
+  readonly share: ShareKind
+  readonly name: string
+}
+
 /** Each case on each of its shares. */
-export const unfold = (cases: readonly Case[]): { readonly one: Case; readonly share: ShareKind; readonly name: string }[] =>
+export const unfold = (cases: readonly Case[]): Asked[] =>
   cases.flatMap(one => (one.shares ?? ['plain']).map(share => ({ one, share, name: nameOf(one, share) })))
 
 /** Asks until the answer is the one that is waited for, or the time is over: the server hears of the end of a connection when it does. */

@@ -10,36 +10,38 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { missing } from '../peers/packages.ts'
 import { answersFile, answersText } from './answers.ts'
-import type { Row } from './answers.ts'
 import { unfold } from './case.ts'
-import type { Case, ShareKind } from './case.ts'
+import type { Asked } from './case.ts'
 import { cases, failoverCases, unresolvedCases } from './cases/index.ts'
 import { ask } from './scene.ts'
 import { startOurs, startTheirs } from './target.ts'
-import type { Target } from './target.ts'
-
-const answerOf = async (one: Case, share: ShareKind, target: Target | undefined): Promise<string> =>
-  target === undefined ? '-' : ask(one, share, target).catch((error: unknown) => `FAILED: ${error instanceof Error ? error.message : String(error)}`)
+import { askTogether } from './together.ts'
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { unresolved: { type: 'boolean', default: false } } })
 const [pattern = ''] = positionals
-const chosen = values.unresolved ? unresolvedCases : [...cases, ...failoverCases]
+const isChosen = ({ name }: Asked): boolean => name.includes(pattern)
 const lacking = missing('smbd', 'smbpasswd', 'smbclient', 'samba-vfs-modules', 'root')
 if (lacking !== false) throw new Error(lacking)
 await using ours = await startOurs()
 await using theirs = await startTheirs()
-const rows: Row[] = []
-for (const { one, share, name } of unfold(chosen).filter(each => each.name.includes(pattern))) {
+
+const failed = (error: unknown): string => `FAILED: ${error instanceof Error ? error.message : String(error)}`
+const common = unfold(values.unresolved ? unresolvedCases : cases).filter(isChosen)
+const failovers = values.unresolved ? [] : unfold(failoverCases).filter(isChosen)
+
+const rows = []
+for (const { one, share, name } of common) {
   const isAskedOfBoth = share === 'plain' && one.oursOnly === undefined
-  const row = {
-    name,
-    section: one.section,
-    ours: await answerOf(one, share, ours),
-    smbd: await answerOf(one, share, isAskedOfBoth ? theirs : undefined),
-  }
-  rows.push(row)
-  const isExpected = row.ours === one.expect && (row.smbd === '-' || (row.smbd === one.expect) === (one.samba === undefined))
-  if (!isExpected) console.log(`${name}\n    expected ${one.expect}\n    ours     ${row.ours}\n    smbd     ${row.smbd}`)
+  const answer = await ask(one, share, ours).catch(failed)
+  rows.push({ one, name, section: one.section, ours: answer, smbd: isAskedOfBoth ? await ask(one, share, theirs).catch(failed) : '-' })
+}
+const answers = askTogether(failovers, ours)
+for (const { one, name } of failovers) {
+  rows.push({ one, name, section: one.section, ours: await answers.get(name)!.catch(failed), smbd: '-' })
+}
+for (const { one, name, ours: answer, smbd } of rows) {
+  const isExpected = answer === one.expect && (smbd === '-' || (smbd === one.expect) === (one.samba === undefined))
+  if (!isExpected) console.log(`${name}\n    expected ${one.expect}\n    ours     ${answer}\n    smbd     ${smbd}`)
 }
 console.log(`${rows.length} cases`)
 if (pattern === '' && !values.unresolved) writeFileSync(answersFile, answersText(rows))

@@ -6,6 +6,7 @@ import { unfold } from './case.ts'
 import type { Case } from './case.ts'
 import { ask } from './scene.ts'
 import type { Target } from './target.ts'
+import { askTogether } from './together.ts'
 
 /** Our server answers every case as the specification says. */
 export function suiteOfOurs(title: string, cases: readonly Case[], start: () => Promise<Target>): void {
@@ -17,6 +18,23 @@ export function suiteOfOurs(title: string, cases: readonly Case[], start: () => 
     after(async () => target?.[Symbol.asyncDispose]())
     for (const { one, share, name } of unfold(cases)) {
       test(name, async () => assert.equal(await ask(one, share, target), one.expect))
+    }
+  })
+}
+
+/** The same of cases in which the server's process ends. */
+export function suiteOfFailovers(title: string, cases: readonly Case[], start: () => Promise<Target>): void {
+  describe(title, { timeout: 120_000 }, () => {
+    let target: Target
+    let answers: ReadonlyMap<string, Promise<string>>
+    const all = unfold(cases)
+    before(async () => {
+      target = await start()
+      answers = askTogether(all, target)
+    })
+    after(async () => target?.[Symbol.asyncDispose]())
+    for (const { one, name } of all) {
+      test(name, async () => assert.equal(await answers.get(name), one.expect))
     }
   })
 }

@@ -157,6 +157,7 @@ export const channelCases: readonly Case[] = [
     section: '3.3.7.1',
     title: 'a LOCK that waits on a channel that is cut does not take the lock away from who sends it again',
     expect: 'it waits, SUCCESS, SUCCESS',
+    oursOnly: 'in smbd the first LOCK still gets the lock, and the second waits for that without end',
     async ask(scene) {
       const holder = await scene.client()
       const { fileId: theirs } = await holder.create(scene.path)
