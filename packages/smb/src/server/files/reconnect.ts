@@ -89,9 +89,18 @@ export async function goOnWith(tree: TreeContext, files: ShareFiles, { record, .
 
 /** The file of an open that another worker, or another process, has served; undefined where it is not there any more. */
 async function reopen(files: ShareFiles, record: OpenRecord): Promise<FileHandle | undefined> {
+  const handle = await reopenAt(files, record, record.path)
+  if (handle !== undefined || record.otherPath === undefined) return handle
+  const renamed = await reopenAt(files, record, record.otherPath)
+  // Its rename was done, and nobody lived to say so.
+  if (renamed !== undefined) await files.opens.commitRename(record, { path: record.otherPath })
+  return renamed
+}
+
+async function reopenAt(files: ShareFiles, record: OpenRecord, path: string): Promise<FileHandle | undefined> {
   const write = (record.access & (access.writeData | access.appendData)) !== 0
   try {
-    const handle = await files.fileSystem.open(record.path, record.stream, {
+    const handle = await files.fileSystem.open(path, record.stream, {
       read: true,
       write,
       noFollow: true,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { mostParked } from './durable-opens.ts'
 import type { TableMessage } from './partition-state.ts'
-import { createTable, opened, request } from './testing-support.ts'
+import { createTable, opened, request, waits } from './testing-support.ts'
 import { oplockLevels, type OpenRequest, type ReconnectRequest } from './types.ts'
 
 const { batch } = oplockLevels
@@ -219,5 +219,57 @@ describe('persistent opens that wait for their client (MS-SMB2 3.3.5.9)', () => 
     const { table } = waiting()
     assert.equal(opened(table.open(0, request({ clientGuid: 'e'.repeat(32) }))).status, 'SUCCESS')
     assert.equal(opened(table.open(0, request({ clientGuid, respectsPersistent: true }))).status, 'SUCCESS')
+  })
+})
+
+describe('breaks that nobody can be told of (MS-SMB2 3.3.4.6, 3.3.4.7)', () => {
+  const others = request({ clientGuid: 'e'.repeat(32) })
+
+  test('the oplock of a resilient open is given up at once, the open stays', () => {
+    const { table } = createTable()
+    const { openId } = opened(table.open(0, request({ clientGuid, oplockLevel: batch })))
+    table.makeResilient(openId, { timeoutMs: 30_000, owner, face: undefined })
+    table.park(openId, false)
+    opened(table.open(0, others))
+    const again = table.reconnect(0, ask(openId, { version: 1, createGuid: undefined }))
+    assert.equal(again.status === 'SUCCESS' && again.oplockLevel, oplockLevels.none)
+  })
+
+  test('the lease of a persistent open waits for its client, which is told when it is back', () => {
+    const { table, breaks } = createTable()
+    const lease = { version: 2, key: 'd'.repeat(32), state: 7, epoch: 0 } as const
+    const { openId } = opened(table.open(0, durable({ oplockLevel: oplockLevels.lease, lease }, 2, true)))
+    table.park(openId, false)
+    const waiting = waits(table.open(0, others))
+    assert.deepEqual(breaks(), [])
+    assert.equal(table.reconnect(0, ask(openId, { persistent: true, leaseKey: lease.key })).status, 'SUCCESS')
+    assert.deepEqual(breaks(), [`${lease.key} RWH>RH!`])
+    assert.equal(waiting.settled, false)
+  })
+})
+
+describe('renames of opens that outlive their connection', () => {
+  test('a client that has not heard of its rename finds the open by the old name and by the new one', () => {
+    const lease = { version: 2, key: 'd'.repeat(32), state: 7, epoch: 0 } as const
+    for (const [path, status] of [
+      [request().path, 'SUCCESS'],
+      ['new', 'SUCCESS'],
+      ['other', 'INVALID_PARAMETER'],
+    ] as const) {
+      const { table } = createTable()
+      const { openId } = opened(table.open(0, durable({ oplockLevel: oplockLevels.lease, lease })))
+      table.commitRename(openId, { path: 'new' })
+      table.park(openId, false)
+      assert.equal(table.reconnect(0, ask(openId, { leaseKey: lease.key, path })).status, status, path)
+    }
+  })
+
+  test('a record tells both names before the file is renamed, and afterwards', () => {
+    const { table } = createTable()
+    const { openId } = opened(table.open(0, durable()))
+    table.prepareRename(openId, { path: 'new' })
+    assert.deepEqual([table.recordOf(openId)?.path, table.recordOf(openId)?.otherPath], [request().path, 'new'])
+    table.commitRename(openId, { path: 'new' })
+    assert.deepEqual([table.recordOf(openId)?.path, table.recordOf(openId)?.otherPath], ['new', request().path])
   })
 })

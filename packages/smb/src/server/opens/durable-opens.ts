@@ -25,6 +25,10 @@ export interface DurableHost {
   open(openId: bigint): Open | undefined
   /** Closes an open that nobody serves, and removes its file where it was the last of one that is to be deleted. */
   give(open: Open): void
+  /** Ends a break as if it had been acknowledged with none. */
+  forfeit(caching: Caching): void
+  /** Tells the client of a break that nobody could be told of. */
+  remind(caching: Caching): void
   /** The worker that keeps the file of an open needs it no more. */
   letGo(worker: number, openId: bigint): void
 }
@@ -54,6 +58,10 @@ export const mostParked = 32_768
 
 const noGuid = '0'.repeat(32)
 
+/** By its name, or the one it had (or was to have) when its client last heard of it. */
+const isKnownAs = ({ path, otherPath }: Open, name: string): boolean =>
+  [path, otherPath].some(each => each !== undefined && foldPath(each) === foldPath(name))
+
 /** Reasons not to give an open to who asks for it, in the order of MS-SMB2 3.3.5.9.7 and 3.3.5.9.12. */
 const refusals: readonly (readonly [(open: Open, ask: ReconnectRequest) => boolean, Exclude<OpenStatus, 'SUCCESS'>])[] = [
   [open => open.durable === undefined || open.worker !== noWorker, 'OBJECT_NAME_NOT_FOUND'],
@@ -63,7 +71,7 @@ const refusals: readonly (readonly [(open: Open, ask: ReconnectRequest) => boole
   [({ createGuid = noGuid }, ask) => ask.version === 2 && createGuid !== ask.createGuid, 'OBJECT_NAME_NOT_FOUND'],
   [({ caching }, ask) => (caching?.kind === 'lease' ? caching.key : undefined) !== ask.leaseKey, 'OBJECT_NAME_NOT_FOUND'],
   [({ durable }, ask) => durable!.owner !== ask.owner, 'ACCESS_DENIED'],
-  [(open, ask) => open.caching?.kind === 'lease' && !open.deleteOnClose && foldPath(open.path) !== foldPath(ask.path), 'INVALID_PARAMETER'],
+  [(open, ask) => open.caching?.kind === 'lease' && !open.deleteOnClose && !isKnownAs(open, ask.path), 'INVALID_PARAMETER'],
 ]
 
 export class DurableOpens {
@@ -123,6 +131,7 @@ export class DurableOpens {
     for (const [applies, status] of refusals) if (applies(open, ask)) return { status }
     this.serve(open, worker)
     if (ask.seat !== undefined) open.durable = { ...open.durable!, seat: ask.seat }
+    if (open.caching?.phase === 'breaking') this.#host.remind(open.caching)
     return reconnected(open)
   }
 
@@ -132,6 +141,7 @@ export class DurableOpens {
     for (const open of Array.from(this.#timers.keys())) {
       if (open.durable?.seat?.session !== session.id || open.clientGuid !== session.clientGuid) continue
       this.serve(open, worker)
+      if (open.caching?.phase === 'breaking') this.#host.remind(open.caching)
       taken.push(reconnected(open))
     }
     return taken
@@ -145,7 +155,10 @@ export class DurableOpens {
     open.keeper = noWorker
   }
 
-  /** Nobody can be told of a break: what is not persistent gives way (MS-SMB2 3.3.4.6, 3.3.4.7). True where that changed anything. */
+  /**
+   * Nobody can be told of a break (MS-SMB2 3.3.4.6, 3.3.4.7): opens that are neither resilient nor persistent give way; of the others oplocks are
+   * given up, and leases of persistent ones wait for their client. True where that changed anything.
+   */
   giveWay(caching: Caching): boolean {
     let changed = false
     for (const open of Array.from(caching.opens)) {
@@ -153,7 +166,11 @@ export class DurableOpens {
       this.#host.give(open)
       changed = true
     }
-    return changed
+    const left = [...caching.opens]
+    if (caching.phase !== 'breaking' || left.length === 0 || left.some(({ worker }) => worker !== noWorker)) return changed
+    if (caching.kind === 'lease' && left.some(({ durable }) => durable?.persistent === true)) return changed
+    this.#host.forfeit(caching)
+    return true
   }
 
   /** It is closed, whoever did that. */

@@ -104,6 +104,8 @@ export class Open {
   readonly deleteOnClose: boolean
   /** The name it was opened by, if it is another than the file's `path` (a hard link); follows renames. */
   link: string | undefined
+  /** As in its record. */
+  otherPath: string | undefined
   /** As the request said. */
   readonly hasLinks: boolean
   caching: Caching | undefined

@@ -148,7 +148,7 @@ export class LocalOpens implements Opens {
   }
 
   prepareRename({ openId }: OpenReference, target: RenameTarget): StatusResult | Pending<StatusResult> {
-    return this.#table.prepareRename(openId, target)
+    return this.#service.changed(this.#table.prepareRename(openId, target))
   }
 
   commitRename({ openId }: OpenReference, target: { readonly path: string; readonly stream?: string }): MaybePromise<void> {

@@ -15,7 +15,7 @@ import { createPartitionMemory, PartitionMemory } from './partition-memory.ts'
 import { PartitionState, type TableMessage } from './partition-state.ts'
 import { Pending } from './pending.ts'
 import { recordOf, restoreOpen } from './records.ts'
-import { applyRename, attemptRename } from './renames.ts'
+import { applyRename, attemptRename, expectRename } from './renames.ts'
 import { createScheduler, type Scheduler } from './scheduler.ts'
 import {
   oplockLevels,
@@ -120,6 +120,8 @@ export class OpenTable {
       scheduler,
       open: openId => this.#state.opens.get(openId),
       give: open => this.#closeUnserved(open),
+      forfeit: caching => this.#state.forfeit(caching),
+      remind: caching => this.#state.remind(caching),
       letGo: (worker, openId) => this.#send(worker, { type: 'let-go', openId }),
     })
     this.journal = options.store && new Journal(options.store, openId => this.#persistentRecord(openId))
@@ -337,7 +339,11 @@ export class OpenTable {
   }
 
   prepareRename(openId: bigint, target: RenameTarget): StatusResult | Pending<StatusResult> {
-    return this.#onOpen(openId, open => attemptRename(this.#state, open, target))
+    return this.#onOpen(openId, open => {
+      const attempt = attemptRename(this.#state, open, target)
+      if ('result' in attempt && attempt.result.status === 'SUCCESS') expectRename(open, target, ({ id }) => this.journal?.note(id))
+      return attempt
+    })
   }
 
   #onOpen(openId: bigint, attempt: (open: Open) => ReturnType<typeof attemptSetDeletePending>): StatusResult | Pending<StatusResult> {

@@ -245,7 +245,8 @@ export class OwnerService {
       acknowledgeLeaseBreak: ack => this.#written(table.acknowledgeLeaseBreak(ack)),
       setDeletePending: ({ token, openId, on }, from) =>
         this.#whenRecovered(() => this.#await(from, token, this.changed(table.setDeletePending(openId, on)))),
-      prepareRename: ({ token, openId, target }, from) => this.#whenRecovered(() => this.#await(from, token, table.prepareRename(openId, target))),
+      prepareRename: ({ token, openId, target }, from) =>
+        this.#whenRecovered(() => this.#await(from, token, this.changed(table.prepareRename(openId, target)))),
       commitRename: ({ openId, target }) => this.#written(table.commitRename(openId, target)),
       lock: ({ token, openId, elements, sequence }, from) =>
         this.#whenRecovered(() => this.#await(from, token, this.changed(table.lock(openId, elements, sequence), openId))),

@@ -189,6 +189,17 @@ export class PartitionState {
     for (const [worker, openIds] of opensByHolder(caching.opens)) this.#send(worker, { type: 'caching', openIds, state, epoch, breakingTo })
   }
 
+  /** Its client can't be asked. */
+  forfeit(caching: Caching): void {
+    caching.stopTimer?.()
+    this.#expire(caching)
+  }
+
+  /** Its client was away when it was asked. */
+  remind(caching: Caching): void {
+    this.#notify(caching, { from: caching.state, to: caching.breakingTo, acknowledgementRequired: true }, 'acknowledge')
+  }
+
   #expire(caching: Caching): void {
     caching.stopTimer = undefined
     this.#apply(caching, 'timeout', 0)
@@ -211,6 +222,8 @@ export class PartitionState {
 
   #notify(caching: Caching, notice: NonNullable<BreakOutcome['notice']>, event: BreakEvent): void {
     const { acknowledgementRequired } = notice
+    // A break that goes on after an acknowledgement is the same change of the lease.
+    if (caching.kind === 'lease' && event === 'break') caching.epoch = (caching.epoch + 1) & 0xffff
     const [served] = opensByHolder([...caching.opens].filter(open => open.worker !== noWorker))
     if (served === undefined) return this.#unreachable?.(caching)
     const [worker, openIds] = served
@@ -218,8 +231,6 @@ export class PartitionState {
       this.#send(worker, { type: 'oplock-break', notice: { openId: openIds[0], newLevel: oplockLevel(notice.to), acknowledgementRequired } })
       return
     }
-    // A break that goes on after an acknowledgement is the same change of the lease.
-    if (event === 'break') caching.epoch = (caching.epoch + 1) & 0xffff
     const { clientGuid, key: leaseKey } = caching
     // One notification per lease; any connection of the client will do (MS-SMB2 3.3.4.7).
     this.#send(worker, {

@@ -14,6 +14,7 @@ export const recordOf = (open: Open): OpenRecord => {
     volumeId: file.volumeId,
     fileId: file.fileId,
     path: open.path,
+    ...(open.otherPath === undefined ? {} : { otherPath: open.otherPath }),
     ...(open.hasLinks ? { hasLinks: true } : {}),
     stream: stream.name,
     isFolder: file.isFolder,
@@ -59,6 +60,7 @@ export const restoreOpen = (state: PartitionState, record: OpenRecord, worker: n
   state.countLocks(stream)
   open.lockSequences = record.lockSequences
   open.durable = record.durable
+  open.otherPath = record.otherPath
   if (record.deletePending === 'stream') markForDeletion(state, open, true)
   if (record.deletePending === 'file') markFile(state, stream.file, true, open.link)
   return open

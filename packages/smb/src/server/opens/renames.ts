@@ -65,6 +65,20 @@ const filesBelow = (state: PartitionState, folder: File): File[] => {
 const breakAllHandleCaching = (state: PartitionState, file: File): Caching[] =>
   [...file.streams.values()].flatMap(stream => breakHandleCaching(state, stream, undefined))
 
+/** Opens of what an open's rename renames: of a file with several names, those by the same. */
+function* renamedWith({ stream, link }: Open): Iterable<Open> {
+  for (const { opens } of stream.file.streams.values()) for (const other of opens) if (other.link === link) yield other
+}
+
+/** A rename is about to be done, and whoever reads the records next may not know whether it was; calls back with each open concerned. */
+export const expectRename = (open: Open, target: RenameTarget, concerned: (open: Open) => void): void => {
+  if (target.link === true || target.stream !== undefined) return
+  for (const other of renamedWith(open)) {
+    other.otherPath = target.path
+    concerned(other)
+  }
+}
+
 /** The filesystem has renamed it: new paths for all opens of the file and of what lies below it. */
 export const applyRename = (state: PartitionState, open: Open, target: { readonly path: string; readonly stream?: string }): void => {
   const { stream } = open
@@ -77,9 +91,12 @@ export const applyRename = (state: PartitionState, open: Open, target: { readonl
     tellPaths(state, file)
     return
   }
-  const { link } = open
+  const { link, path } = open
+  const renamed = [...renamedWith(open)]
+  // A client that has not heard of the rename comes back to it by that name.
+  for (const other of renamed) other.otherPath = path
   if (link !== undefined) {
-    for (const each of file.streams.values()) for (const other of each.opens) if (other.link === link) other.link = target.path
+    for (const other of renamed) other.link = target.path
     tellPaths(state, file)
     return
   }

@@ -291,6 +291,8 @@ export interface OpenRecord extends FileIdentity {
   /** Worker of the node that serves its session. */
   readonly worker: number
   readonly path: string
+  /** Its path before its last rename, or after one that may have been done: nobody has said yet. */
+  readonly otherPath?: string
   readonly hasLinks?: boolean
   readonly stream: string
   readonly isFolder: boolean
