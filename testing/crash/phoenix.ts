@@ -146,16 +146,17 @@ export class Phoenix implements AsyncDisposable {
   }
 
   async #rise(): Promise<Server> {
-    const options = this.#options
-    if (this.#dying !== undefined) {
-      const env = { ...options.env, [storeTrapVariable]: JSON.stringify(this.#dying) }
-      this.#dying = undefined
-      this.restarts++
-      const survivor = await startServer({ ...options, env }).catch(() => undefined)
-      if (survivor !== undefined) throw new Error('the server was to die while it started, and did not')
-    }
+    const dying = this.#dying
+    this.#dying = undefined
     this.restarts++
-    const server = await startServer(options)
+    const options = this.#options
+    const env = { ...options.env, ...(dying && { [storeTrapVariable]: JSON.stringify(dying) }) }
+    const server = await startServer({ ...options, env }).catch((error: unknown) => {
+      if (dying === undefined) throw error
+      return undefined
+    })
+    // It takes over what was left while it says that it is ready, so that it may live to say it.
+    if (server === undefined) return this.#rise()
     this.#latest = server
     this.#watch(server)
     return server

@@ -26,6 +26,8 @@ export interface Relay extends AsyncDisposable {
   /** Payload and all, of all connections since the start. */
   readonly bytes: Readonly<Record<Side, number>>
   arm(trap?: Trap): void
+  /** New connections wait, or not any longer. */
+  hold(isHolding: boolean): void
 }
 
 const retryMs = 10
@@ -36,6 +38,7 @@ export async function startRelay(target: Endpoint): Promise<Relay> {
   const seen = { request: 0, response: 0 }
   const bytes = { request: 0, response: 0 }
   let trap: Trap | undefined
+  let isHolding = false
 
   /** True when the message was the last that its connection was to see. */
   const springs = (side: Side): boolean => {
@@ -74,6 +77,10 @@ export async function startRelay(target: Endpoint): Promise<Relay> {
   /** The server may be starting: a client waits for it here. Undefined when it has lost its patience. */
   const reach = async (client: Socket): Promise<Socket | undefined> => {
     while (!client.destroyed) {
+      if (isHolding) {
+        await sleep(retryMs)
+        continue
+      }
       const upstream = connect({ ...target, noDelay: true })
       try {
         await once(upstream, 'connect')
@@ -106,6 +113,7 @@ export async function startRelay(target: Endpoint): Promise<Relay> {
       seen.request = seen.response = 0
       trap = next
     },
+    hold: holding => void (isHolding = holding),
     async [Symbol.asyncDispose]() {
       cut(...sockets)
       server.close()

@@ -3,11 +3,11 @@
  * `holdfast serve` as far as tests use it, and answers `Order`s of its parent process.
  */
 import { parseArgs } from 'node:util'
-import { sqliteStore } from '@holdfast/cluster'
 import type { Store } from '@holdfast/cluster'
 import { serve } from '../../packages/holdfast/src/commands/serve.ts'
 import { resolveConfig } from '../../packages/holdfast/src/config/config.ts'
 import { startNode } from '../../packages/holdfast/src/node/node.ts'
+import { openNodeStore } from '../../packages/holdfast/src/node/open-store.ts'
 import { StoreTrap, storeTrapVariable } from './store-trap.ts'
 import type { Order, Report, StoreKill } from './store-trap.ts'
 
@@ -56,7 +56,7 @@ await serve(
       startNode(config, {
         ...resources,
         async openStore(path) {
-          const opened = await sqliteStore({ path })
+          const opened = await openNodeStore(path)
           store = opened
           return { connect: () => trap.between(opened.connect()), [Symbol.asyncDispose]: () => opened.close() }
         },

@@ -1,7 +1,6 @@
 /** Starts a node: connection manager, workers, listeners. */
 
 import { join } from 'node:path'
-import { sqliteStore } from '@holdfast/cluster'
 import type { SqliteStore } from '@holdfast/cluster'
 import { ConnectionManager } from '@holdfast/engine'
 import { createPartitionMemory } from '@holdfast/smb/server'
@@ -11,6 +10,7 @@ import { type PassedSocket, passedSocketAt } from '../config/passed-sockets.ts'
 import type { Logger } from '../log.ts'
 import type { NodeConfig } from './node-config.ts'
 import { checkedKerberos } from './kerberos.ts'
+import { openNodeStore } from './open-store.ts'
 import { framings, type ProtocolName, workerProtocols } from './protocols.ts'
 
 export interface NodeResources {
@@ -65,7 +65,7 @@ const listenProblems: Readonly<Record<string, (where: string) => string>> = {
  *     node.listeners.smb[0].port
  */
 export async function startNode(config: NodeConfig, resources: NodeResources): Promise<RunningNode> {
-  const { log, fileSystems, passedSockets = [], openStore = (path: string) => sqliteStore({ path }) } = resources
+  const { log, fileSystems, passedSockets = [], openStore = openNodeStore } = resources
   // A FileSystem object cannot leave its thread: the worker node comes to it.
   const inThread = config.inThread === true || (fileSystems?.size ?? 0) > 0
   const kerberos = config.kerberos && checkedKerberos(config.kerberos, config.stateDir)

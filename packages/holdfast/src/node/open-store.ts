@@ -1,10 +1,16 @@
 /** Keeps the persistent opens of a share in the node's store (`@holdfast/cluster`), as the partition that the share is. */
 import { randomUUID } from 'node:crypto'
 import { deserialize, serialize } from 'node:v8'
-import { claimPartition } from '@holdfast/cluster'
-import type { PartitionOperation, PartitionStore, Store } from '@holdfast/cluster'
+import { claimPartition, sqliteStore } from '@holdfast/cluster'
+import type { PartitionOperation, PartitionStore, SqliteStore, Store } from '@holdfast/cluster'
 import type { WorkerNode } from '@holdfast/engine'
 import type { OpenRecord, OpenStore } from '@holdfast/smb/server'
+
+/** Nobody watches what becomes of opens; and a share reads its own at one revision while others may write. */
+const history = { revisions: 1000, bytes: 1024 * 1024 }
+
+/** The store of a node, in a file. */
+export const openNodeStore = (path: string): Promise<SqliteStore> => sqliteStore({ path, history })
 
 /** The store takes 100 operations in a transaction; one of them compares the owner. */
 const mostAtOnce = 90
