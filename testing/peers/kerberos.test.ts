@@ -204,7 +204,7 @@ describe('Kerberos: a realm of MIT, smbclient of Samba', { skip: missing('smbcli
       assert.match(stdout, new RegExp(`^success: ${name}$`, 'm'), stdout + stderr)
     }
     // Each waits for its ticket to end, twice: signed, encrypted.
-    await Promise.all(['expire1s', 'expire1e', 'reauth1', 'reauth2'].map(torture))
+    await Promise.all(['expire1n', 'expire1s', 'expire1e', 'expire2s', 'expire2e', 'expire_disconnect', 'reauth1', 'reauth2'].map(torture))
   })
 
   test('SIGTERM ends the server with status 0', async () => {

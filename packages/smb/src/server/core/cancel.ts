@@ -1,4 +1,5 @@
 /** CANCEL (MS-SMB2 3.3.5.16). There is no response to it. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { HeaderFlags } from '../../messages/constants.ts'
 import { headerOffset } from '../../messages/header.ts'
 import type { Outcome } from './handler-api.ts'
@@ -11,6 +12,10 @@ export function cancel(request: SmbRequest): Outcome {
     (request.flags & HeaderFlags.asyncCommand) !== 0
       ? connection.running.byAsyncId(message.readUInt32LE(headerOffset.asyncId) + message.readUInt32LE(headerOffset.asyncId + 4) * 0x1_0000_0000)
       : connection.running.byMessageId(request.messageId)
-  if (target !== undefined && target.session === request.session) target.cancel('cancelled')
+  if (target !== undefined && target.session === request.session) {
+    target.cancel('cancelled')
+    // Clients that send something after the CANCEL take it for done when that is answered.
+    if (target.outcome !== undefined) void connection.holdUntil(Promise.race([target.outcome, nextTurn()]))
+  }
   return request.reply(0)
 }

@@ -54,6 +54,7 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
   /** From SMB1 to the SMB2 NEGOTIATE that has to follow. */
   #isUpgrading = false
   #held: Message[] | undefined
+  #holds = 0
 
   constructor(server: SmbServer, link: Connection) {
     this.server = server
@@ -143,9 +144,10 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
     }
   }
 
-  /** Messages wait until what a former worker has left is in its place. */
+  /** Messages wait: for what a former worker has left to be in its place, or for an answer that has to go first. */
   async holdUntil(ready: Promise<unknown>): Promise<void> {
-    this.#held = []
+    this.#held ??= []
+    this.#holds += 1
     this.server.node.beginAsync()
     try {
       await ready
@@ -154,6 +156,8 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
     } finally {
       this.server.node.endAsync()
     }
+    this.#holds -= 1
+    if (this.#holds > 0) return
     const held = this.#held
     this.#held = undefined
     for (const message of held) this.onMessage(message)

@@ -1,5 +1,5 @@
 /** THE table of commands, and the checks that every request passes before its handler is called (MS-SMB2 3.3.5.2). */
-import { Command, CreateDisposition, HeaderFlags } from '../../messages/constants.ts'
+import { Command, CreateDisposition, HeaderFlags, LockFlags } from '../../messages/constants.ts'
 import { Fsctl } from '../../messages/fsctl.ts'
 import { headerOffset, headerSize } from '../../messages/header.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
@@ -35,7 +35,7 @@ export interface CommandEntry {
   /** The same in the middle of a compound (3.3.4.2: a CREATE that waits for an oplock break). */
   readonly mayGoAsyncInside: boolean
   /** Carried out in an expired session as well (3.3.5.2.9). */
-  readonly whenExpired: boolean
+  readonly whenExpired: (message: Buffer) => boolean
   /** What a request gets that an earlier worker may have executed: undefined, to execute it (again). */
   readonly orphanStatus: ((request: SmbRequest) => number) | undefined
   /** The core's own, or the file room's. */
@@ -54,6 +54,11 @@ const queryInfoPayload: Payload = message => Math.max(message.readUInt32LE(heade
 const orphanedCreate = (request: SmbRequest): number =>
   request.message.readUInt32LE(headerSize + 36) === CreateDisposition.create ? NtStatus.FILE_NOT_AVAILABLE : NtStatus.SUCCESS
 
+const always = (): boolean => true
+const never = (): boolean => false
+/** LOCK: what is locked may be let go, and nothing else (3.3.5.2.9, 3.3.5.14). */
+const unlocks = (message: Buffer): boolean => message.length >= headerSize + 44 && (message.readUInt32LE(headerSize + 40) & LockFlags.unlock) !== 0
+
 const defaults = {
   needsSession: true,
   needsTree: true,
@@ -62,7 +67,7 @@ const defaults = {
   payload: undefined,
   mayGoAsync: true,
   mayGoAsyncInside: false,
-  whenExpired: false,
+  whenExpired: never,
   orphanStatus: undefined,
 } as const
 
@@ -87,15 +92,15 @@ export function commandTable(files: FileCommands): readonly CommandEntry[] {
       mayGoAsync: false,
       handler: sessionSetup,
     },
-    [Command.logoff]: { ...defaults, name: 'logoff', structureSize: 4, needsTree: false, mayGoAsync: false, whenExpired: true, handler: logoff },
+    [Command.logoff]: { ...defaults, name: 'logoff', structureSize: 4, needsTree: false, mayGoAsync: false, whenExpired: always, handler: logoff },
     [Command.treeConnect]: { ...defaults, name: 'tree_connect', structureSize: 9, needsTree: false, mayGoAsync: false, handler: treeConnect },
     [Command.treeDisconnect]: { ...defaults, name: 'tree_disconnect', structureSize: 4, mayGoAsync: false, handler: treeDisconnect },
     [Command.create]: { ...defaults, name: 'create', structureSize: 57, mayGoAsyncInside: true, orphanStatus: orphanedCreate, handler: files.create },
-    [Command.close]: { ...defaults, name: 'close', structureSize: 24, fileIdAt: 8, whenExpired: true, handler: files.close },
+    [Command.close]: { ...defaults, name: 'close', structureSize: 24, fileIdAt: 8, whenExpired: always, handler: files.close },
     [Command.flush]: { ...defaults, name: 'flush', structureSize: 24, fileIdAt: 8, handler: files.flush },
     [Command.read]: { ...defaults, name: 'read', structureSize: 49, fileIdAt: 16, payload: u32(4), handler: files.read },
     [Command.write]: { ...defaults, name: 'write', structureSize: 49, fileIdAt: 16, payload: u32(4), handler: files.write },
-    [Command.lock]: { ...defaults, name: 'lock', structureSize: 48, fileIdAt: 8, whenExpired: true, handler: files.lock },
+    [Command.lock]: { ...defaults, name: 'lock', structureSize: 48, fileIdAt: 8, whenExpired: unlocks, handler: files.lock },
     [Command.ioctl]: {
       ...defaults,
       name: 'ioctl',
@@ -105,8 +110,8 @@ export function commandTable(files: FileCommands): readonly CommandEntry[] {
       payload: ioctlPayload,
       handler: files.ioctl,
     },
-    [Command.cancel]: { ...defaults, name: 'cancel', structureSize: 4, needsSession: false, needsTree: false, whenExpired: true, handler: cancel },
-    [Command.echo]: { ...defaults, name: 'echo', structureSize: 4, needsSession: false, needsTree: false, whenExpired: true, handler: echo },
+    [Command.cancel]: { ...defaults, name: 'cancel', structureSize: 4, needsSession: false, needsTree: false, whenExpired: always, handler: cancel },
+    [Command.echo]: { ...defaults, name: 'echo', structureSize: 4, needsSession: false, needsTree: false, whenExpired: always, handler: echo },
     [Command.queryDirectory]: {
       ...defaults,
       name: 'query_directory',
@@ -227,7 +232,7 @@ function findSession(request: SmbRequest): number {
     case 'closed':
       return NtStatus.USER_SESSION_DELETED
     case 'expired':
-      return request.command === Command.sessionSetup || connection.server.table[request.command]?.whenExpired === true
+      return request.command === Command.sessionSetup || connection.server.table[request.command]?.whenExpired(request.message) === true
         ? NtStatus.SUCCESS
         : NtStatus.NETWORK_SESSION_EXPIRED
     case 'in-progress':

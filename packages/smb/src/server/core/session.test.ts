@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Capability, Command, HeaderFlags, SecurityMode } from '../../messages/constants.ts'
+import { Capability, Command, HeaderFlags, LockFlags, SecurityMode } from '../../messages/constants.ts'
 import { headerOffset, headerSize } from '../../messages/header.ts'
 import { NegotiateRequest } from '../../messages/negotiate.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
@@ -379,7 +379,7 @@ test('an oplock break goes out unsigned with MessageId -1, on another channel wh
   assert.ok(!one.sendBreak(Buffer.alloc(24, 2), () => true))
 })
 
-test('an expired session is NETWORK_SESSION_EXPIRED but for CLOSE, LOCK, LOGOFF and ECHO, until it is authenticated again (3.3.5.2.9)', async () => {
+test('an expired session is NETWORK_SESSION_EXPIRED but for CLOSE, unlocking, LOGOFF and ECHO, until it is authenticated again (3.3.5.2.9)', async () => {
   let now = 1_000
   const identify = ({ user }: { user: string }) => ({
     name: user,
@@ -395,7 +395,12 @@ test('an expired session is NETWORK_SESSION_EXPIRED but for CLOSE, LOCK, LOGOFF 
   now += 200
   assert.equal((await client.request(Command.create, bodies.create(), { session, treeId })).status, NtStatus.NETWORK_SESSION_EXPIRED)
   assert.equal((await client.request(Command.echo, bodies.echo(), { session })).status, NtStatus.SUCCESS)
-  assert.equal((await client.request(Command.close, bodies.close(created.body.subarray(64, 80)), { session, treeId })).status, NtStatus.SUCCESS)
+  const fileId = created.body.subarray(64, 80)
+  const lock = async (flags: number): Promise<number> => (await client.request(Command.lock, bodies.lock(fileId, flags), { session, treeId })).status
+  assert.equal(await lock(LockFlags.exclusiveLock), NtStatus.NETWORK_SESSION_EXPIRED)
+  // The handler's own answer.
+  assert.equal(await lock(LockFlags.unlock), NtStatus.LOCK_NOT_GRANTED)
+  assert.equal((await client.request(Command.close, bodies.close(fileId), { session, treeId })).status, NtStatus.SUCCESS)
   assert.equal((await client.logon({ session })).status, NtStatus.SUCCESS)
   assert.equal((await client.request(Command.create, bodies.create(), { session, treeId })).status, NtStatus.SUCCESS)
 })

@@ -327,6 +327,12 @@ export const bodies = {
     body.writeUInt32LE(lengthBytes, 4)
     return body
   },
+  /** LockCount is 0, which handlers are to refuse; there is an element nevertheless. */
+  lock: (fileId: Buffer, flags: number) => {
+    const body = withFileId(sized(48, 48), 8, fileId)
+    body.writeUInt32LE(flags, 40)
+    return body
+  },
   notify: (fileId: Buffer) => withFileId(sized(32, 32), 8, fileId),
   ioctl: (fileId: Buffer, ctlCode = 0x00090000) => {
     const body = withFileId(sized(57, 57), 8, fileId)
