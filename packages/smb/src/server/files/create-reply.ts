@@ -54,8 +54,11 @@ function contextsOf(plan: CreatePlan, created: Created): CreateContext[] {
   const contexts: CreateContext[] = []
   const add = (name: string, data: Buffer): void => void contexts.push({ name, data })
   const { lease, durable, persistent } = created.granted ?? created.open.grant
+  const { timeoutMs } = created.open.grant
   if (lease !== undefined) add(CreateContextName.requestLease, encodeLease(lease))
-  if (plan.durable !== undefined && durable === true) contexts.push(durableResponse(plan.durable, persistent === true))
+  if (plan.durable !== undefined && durable === true) {
+    contexts.push(durableResponse({ ...plan.durable, timeoutMs: timeoutMs ?? plan.durable.timeoutMs }, persistent === true))
+  }
   if (asked.maximalAccess) {
     add(CreateContextName.queryMaximalAccess, QueryMaximalAccessResponse.toBytes({ queryStatus: NtStatus.SUCCESS, maximalAccess: created.maximal }))
   }

@@ -53,7 +53,7 @@ describe('durable opens', () => {
     ['another CreateGuid', { createGuid: 'b'.repeat(32) }, 'OBJECT_NAME_NOT_FOUND'],
     ['another user', { owner: 'S-1-5-21-1-2-3-1001' }, 'ACCESS_DENIED'],
     ['a lease it does not have', { leaseKey: 'd'.repeat(32) }, 'OBJECT_NAME_NOT_FOUND'],
-    ['a persistent handle it is not', { persistent: true }, 'OBJECT_NAME_NOT_FOUND'],
+    ['a persistent handle it is not', { persistent: true }, 'INVALID_PARAMETER'],
     ['nothing that is there', { openId: 999n }, 'OBJECT_NAME_NOT_FOUND'],
   ] as const) {
     test(`who asks for ${what} gets ${status} (MS-SMB2 3.3.5.9.12)`, () => {
@@ -249,6 +249,14 @@ describe('breaks that nobody can be told of (MS-SMB2 3.3.4.6, 3.3.4.7)', () => {
 })
 
 describe('renames of opens that outlive their connection', () => {
+  test('a persistent open is found by its CreateGuid where its FileId is not known (MS-SMB2 3.3.5.9.12)', () => {
+    const { table } = createTable()
+    const { openId } = opened(table.open(0, durable({}, 2, true)))
+    table.park(openId, false)
+    assert.equal(table.reconnect(0, ask(999n)).status, 'OBJECT_NAME_NOT_FOUND')
+    assert.equal(table.reconnect(0, ask(999n, { persistent: true })).status, 'SUCCESS')
+  })
+
   test('a client that has not heard of its rename finds the open by the old name and by the new one', () => {
     const lease = { version: 2, key: 'd'.repeat(32), state: 7, epoch: 0 } as const
     for (const [path, status] of [

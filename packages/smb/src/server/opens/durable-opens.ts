@@ -67,7 +67,8 @@ const refusals: readonly (readonly [(open: Open, ask: ReconnectRequest) => boole
   [open => open.durable === undefined || open.worker !== noWorker, 'OBJECT_NAME_NOT_FOUND'],
   [({ caching, clientGuid }, ask) => caching?.kind === 'lease' && clientGuid !== ask.clientGuid, 'OBJECT_NAME_NOT_FOUND'],
   // Either version of the context finds an open of either version; one of version 1 has no CreateGuid.
-  [({ durable }, ask) => ask.version === 2 && durable!.persistent !== ask.persistent, 'OBJECT_NAME_NOT_FOUND'],
+  [({ durable }, ask) => ask.version === 2 && durable!.persistent && !ask.persistent, 'OBJECT_NAME_NOT_FOUND'],
+  [({ durable }, ask) => ask.version === 2 && !durable!.persistent && ask.persistent, 'INVALID_PARAMETER'],
   [({ createGuid = noGuid }, ask) => ask.version === 2 && createGuid !== ask.createGuid, 'OBJECT_NAME_NOT_FOUND'],
   [({ caching }, ask) => (caching?.kind === 'lease' ? caching.key : undefined) !== ask.leaseKey, 'OBJECT_NAME_NOT_FOUND'],
   [({ durable }, ask) => durable!.owner !== ask.owner, 'ACCESS_DENIED'],
@@ -88,7 +89,7 @@ export class DurableOpens {
   granted(open: Open, request: OpenRequest, grant: OpenGrant): OpenGrant {
     if (request.durable === undefined || request.isFolder) return grant
     open.durable = request.durable
-    if (keepsItsPlace(open)) return { ...grant, durable: true, persistent: request.durable.persistent }
+    if (keepsItsPlace(open)) return { ...grant, durable: true, persistent: request.durable.persistent, timeoutMs: request.durable.timeoutMs }
     open.durable = undefined
     return grant
   }
@@ -126,13 +127,20 @@ export class DurableOpens {
 
   /** A client comes back. */
   reconnect(worker: number, ask: ReconnectRequest): ReconnectResult {
-    const open = ask.openId === undefined ? this.ofCreate(ask) : this.#host.open(ask.openId)
+    const open = ask.openId === undefined ? this.ofCreate(ask) : (this.#host.open(ask.openId) ?? this.#persistentOfCreate(ask))
     if (open === undefined) return { status: 'OBJECT_NAME_NOT_FOUND' }
     for (const [applies, status] of refusals) if (applies(open, ask)) return { status }
     this.serve(open, worker)
     if (ask.seat !== undefined) open.durable = { ...open.durable!, seat: ask.seat }
     if (open.caching?.phase === 'breaking') this.#host.remind(open.caching)
     return reconnected(open)
+  }
+
+  /** Of a persistent open its client may know no more than how it asked for it (MS-SMB2 3.3.5.9.12). */
+  #persistentOfCreate({ persistent, clientGuid, createGuid }: ReconnectRequest): Open | undefined {
+    if (!persistent || createGuid === undefined) return undefined
+    for (const open of this.#timers.keys()) if (open.createGuid === createGuid && open.clientGuid === clientGuid) return open
+    return undefined
   }
 
   /** The opens of a session whose worker has died: its successor serves them. */
@@ -197,7 +205,13 @@ const createKey = ({ clientGuid, createGuid }: CreateIdentity): string => `${cli
 
 /** An open as a CREATE response tells it. */
 const grantOf = ({ id, caching, durable }: Open): OpenGrant => {
-  const grant = { status: 'SUCCESS', openId: id, durable: true, persistent: durable?.persistent === true } as const
+  const grant = {
+    status: 'SUCCESS',
+    openId: id,
+    durable: true,
+    persistent: durable?.persistent === true,
+    timeoutMs: durable?.timeoutMs ?? 0,
+  } as const
   if (caching === undefined) return { ...grant, oplockLevel: oplockLevels.none }
   if (caching.kind === 'oplock') return { ...grant, oplockLevel: oplockLevel(caching.state) }
   return { ...grant, oplockLevel: oplockLevels.lease, lease: leaseGrant(caching) }

@@ -177,6 +177,8 @@ export interface OpenGrant extends OpenReference {
   readonly durable?: boolean
   /** It outlives the process. */
   readonly persistent?: boolean
+  /** How long it waits for its client, in milliseconds; where it is durable. */
+  readonly timeoutMs?: number
 }
 
 /** Anything but a grant. */
