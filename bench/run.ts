@@ -9,6 +9,8 @@
  *       --workers N         worker nodes of our server (default: its own)
  *       --server-cpus LIST --client-cpus LIST       pin both with taskset: less noise where a client and a server compete
  *       --ours-only         no comparison: where smbd is missing, or not root
+ *       --shares KINDS      plain, synchronous or both (default): synchronous is a continuously available share beside smbd with
+ *                           `strict sync = yes` and `sync always = yes`
  *
  * Data is in memory (/dev/shm). Needs smbclient; for the comparison smbd and root; for small operations gcc and libsmbclient-dev.
  */
@@ -37,6 +39,7 @@ const { values: options } = parseArgs({
     'server-cpus': { type: 'string' },
     'client-cpus': { type: 'string' },
     'ours-only': { type: 'boolean', default: false },
+    shares: { type: 'string', default: 'plain,synchronous' },
   },
 })
 const sizes = { mebibytes: Number(options.mib), files: Number(options.files), reads: Number(options.reads), entries: Number(options.entries) }
@@ -53,29 +56,39 @@ const folder = disposables.use(temporaryFolder('bench', { needBytes: 6 * gibibyt
 const built = await buildSmallOperations(folder)
 if ('missing' in built) console.log(`small operations are left out: ${built.missing} is missing`)
 
-mkdirSync(folder.at('ours'))
+mkdirSync(folder.at('plain'))
+mkdirSync(folder.at('synchronous'))
 const serverCpus = options['server-cpus'] === undefined ? {} : { cpus: options['server-cpus'] }
 const workers = options.workers === undefined ? {} : { workers: Number(options.workers) }
-const server = disposables.use(await startServer({ shares: { bench: folder.at('ours') }, ...serverCpus, ...workers }))
-const contenders: Contender[] = [{ name: 'ours', endpoint: server.smb, share: 'bench', folder: folder.at('ours'), account: alice }]
-if (!options['ours-only']) {
-  const samba = disposables.use(await startSamba({ bench: 'default' }, serverCpus))
-  contenders.push({ name: 'smbd', endpoint: samba.smb, share: 'bench', folder: samba.folderOf('bench'), account: samba.accounts[0] })
-}
-for (const contender of contenders) await prepare(contender, sizes)
+const ourShares = { plain: folder.at('plain'), synchronous: `${folder.at('synchronous')},continuous-availability` }
+const server = disposables.use(await startServer({ shares: ourShares, ...serverCpus, ...workers }))
+const samba = options['ours-only'] ? undefined : disposables.use(await startSamba({ plain: 'default', synchronous: 'synchronous' }, serverCpus))
 
+const contendersFor = (share: string): Contender[] => [
+  { name: 'ours', endpoint: server.smb, share, folder: folder.at(share), account: alice },
+  ...(samba === undefined ? [] : [{ name: 'smbd', endpoint: samba.smb, share, folder: samba.folderOf(share), account: samba.accounts[0] } as const]),
+]
 const chosen = figures({
   sizes,
   folder,
   smallOperations: 'missing' in built ? undefined : built.program,
   clientCpus: options['client-cpus'],
 }).filter(({ name }) => new RegExp(options.only).test(name))
-console.log(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.versions.node}; ${options.rounds} rounds, medians\n`)
-console.log(tableHead)
-const results: Comparison[] = []
-for (const figure of chosen) {
-  const result = await compare(figure, contenders, Number(options.rounds))
-  results.push(result)
-  console.log(tableLine(result))
+console.log(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.versions.node}; ${options.rounds} rounds, medians`)
+
+const titles: Readonly<Record<string, string>> = {
+  plain: 'a share as it comes',
+  synchronous: 'a continuously available share, and smbd with "strict sync = yes" and "sync always = yes"',
+}
+const results: (Comparison & { readonly share: string })[] = []
+for (const share of options.shares.split(',')) {
+  const contenders = contendersFor(share)
+  for (const contender of contenders) await prepare(contender, sizes)
+  console.log(`\n${titles[share] ?? share}\n${tableHead}`)
+  for (const figure of chosen) {
+    const result = await compare(figure, contenders, Number(options.rounds))
+    results.push({ share, ...result })
+    console.log(tableLine(result))
+  }
 }
 if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ sizes, results }, undefined, 2)}\n`)

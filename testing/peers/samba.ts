@@ -29,7 +29,7 @@ const accounts: readonly [Account, Account] = [
 ]
 
 /** What a share of smbd is set up for. */
-export type ShareKind = 'full' | 'default' | 'read-only'
+export type ShareKind = 'full' | 'default' | 'synchronous' | 'read-only'
 
 const shareSettings: Readonly<Record<ShareKind, readonly string[]>> = {
   // Everything the protocol offers: streams, extended attributes, security descriptors, DOS attributes.
@@ -49,6 +49,8 @@ const shareSettings: Readonly<Record<ShareKind, readonly string[]>> = {
   ],
   // As Samba comes; what it is measured with.
   default: ['read only = no'],
+  // What is written is on stable storage before it is answered.
+  synchronous: ['read only = no', 'strict sync = yes', 'sync always = yes'],
   'read-only': ['read only = yes'],
 }
 
