@@ -1,10 +1,10 @@
 /** Keeps the persistent opens of a share in the node's store (`@holdfast/cluster`), as the partition that the share is. */
 import { randomUUID } from 'node:crypto'
-import { deserialize, serialize } from 'node:v8'
 import { claimPartition, sqliteStore } from '@holdfast/cluster'
 import type { PartitionOperation, PartitionStore, SqliteStore, Store } from '@holdfast/cluster'
 import type { WorkerNode } from '@holdfast/engine'
-import type { OpenRecord, OpenStore } from '@holdfast/smb/server'
+import type { OpenStore } from '@holdfast/smb/server'
+import { decodeOpenRecord, encodeOpenRecord } from './open-record.ts'
 
 /** Nobody watches what becomes of opens; and a share reads its own at one revision while others may write. */
 const history = { revisions: 1000, bytes: 1024 * 1024 }
@@ -34,13 +34,13 @@ export function openStoreOf(store: Store, share: string, node: Pick<WorkerNode, 
     load: () =>
       attentively(async () => {
         owned = await claimPartition(store, { partition, incarnation: randomUUID() })
-        return (await owned.read(prefix)).map(({ value }) => deserialize(value) as OpenRecord)
+        return (await owned.read(prefix)).map(({ value }) => decodeOpenRecord(value))
       }),
     write: ({ put, remove }) =>
       attentively(async () => {
         if (owned === undefined) throw new Error(`the partition ${partition} has not been claimed`)
         const operations: PartitionOperation[] = [
-          ...put.map(record => ({ type: 'put' as const, key: keyOf(record.openId), value: serialize(record) })),
+          ...put.map(record => ({ type: 'put' as const, key: keyOf(record.openId), value: encodeOpenRecord(record) })),
           ...remove.map(openId => ({ type: 'delete' as const, key: keyOf(openId) })),
         ]
         const batches: Promise<number>[] = []
