@@ -86,10 +86,12 @@ export interface Started {
   readonly status: Promise<string>
 }
 
-const { sharedLock: _shared, ...lockFlags } = LockFlags
 /** Everything but to change the descriptor. */
 const usualAccess = 0x0013_019f
 const allSharing = ShareAccess.read | ShareAccess.write | ShareAccess.delete
+/** FileInformationClass (MS-FSCC 2.4). */
+const renameInformation = 10
+const dispositionInformation = 13
 const endOfFileInformation = 20
 
 const statusOf = (answer: Buffer | undefined): string => (answer === undefined ? 'LOST' : statusName(answer.readUInt32LE(headerOffset.status)))
@@ -222,7 +224,17 @@ export class Client {
 
   /** SET_INFO FileDispositionInformation. */
   async deleteOnClose(fileId: FileId): Promise<string> {
-    const body = SetInfoRequest.toBytes({ infoType: InfoType.file, fileInfoClass: 13, fileId, buffer: Buffer.from([1]) })
+    const body = SetInfoRequest.toBytes({ infoType: InfoType.file, fileInfoClass: dispositionInformation, fileId, buffer: Buffer.from([1]) })
+    return this.#start(Command.setInfo, body, {}).status
+  }
+
+  /** SET_INFO FileRenameInformation. */
+  async rename(fileId: FileId, path: string): Promise<string> {
+    const name = Buffer.from(path, 'utf16le')
+    const buffer = Buffer.alloc(20 + name.length)
+    buffer.writeUInt32LE(name.length, 16)
+    name.copy(buffer, 20)
+    const body = SetInfoRequest.toBytes({ infoType: InfoType.file, fileInfoClass: renameInformation, fileId, buffer })
     return this.#start(Command.setInfo, body, {}).status
   }
 
@@ -247,7 +259,7 @@ export class Client {
     const body = LockRequest.toBytes({
       lockSequence: ((index << 4) | number) >>> 0,
       fileId,
-      locks: [{ offset, length, flags: flags ?? lockFlags.exclusiveLock | lockFlags.failImmediately }],
+      locks: [{ offset, length, flags: flags ?? LockFlags.exclusiveLock | LockFlags.failImmediately }],
     })
     return this.#start(Command.lock, body, how)
   }
@@ -257,7 +269,7 @@ export class Client {
   }
 
   async unlock(fileId: FileId, wish: RangeWish = {}): Promise<string> {
-    return this.startLock(fileId, { ...wish, flags: lockFlags.unlock }).status
+    return this.startLock(fileId, { ...wish, flags: LockFlags.unlock }).status
   }
 
   async flush(fileId: FileId, how: How = {}): Promise<string> {

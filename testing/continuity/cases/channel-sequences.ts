@@ -3,6 +3,7 @@ import { LockFlags, OplockLevel } from '@holdfast/smb/messages'
 import type { FileId } from '@holdfast/smb/messages'
 import type { Case, Scene } from '../case.ts'
 import type { Client, How } from '../client.ts'
+import { dh2c, dh2q, newGuid } from '../contexts.ts'
 
 /** Requests on an open. */
 const requests: Readonly<Record<string, (client: Client, fileId: FileId, how: How) => Promise<string>>> = {
@@ -173,6 +174,25 @@ export const channelSequenceCases: readonly Case[] = [
     expect: 'SUCCESS, SUCCESS',
     ask: async scene =>
       withOutstanding(scene, async (client, fileId, finish) => `${await client.write(fileId, 'x', { replay: true })}, ${await finish()}`),
+  },
+  {
+    section: '3.3.5.2.10',
+    title: 'an open that came back is counted from 0 again, as the new session of its client begins',
+    samba: 'it keeps the number of the open, of which the new session knows nothing; the specification does not say',
+    shares: ['plain', 'available'],
+    expect: 'SUCCESS, then SUCCESS, SUCCESS, FILE_NOT_AVAILABLE',
+    async ask(scene) {
+      const createGuid = newGuid()
+      const client = await scene.client()
+      const { fileId } = await client.create(scene.path, { oplock: OplockLevel.batch, contexts: [dh2q({ createGuid })] })
+      const before = await client.write(fileId, 'x', { sequence: 9 })
+      await scene.lose(client)
+      const again = await scene.client({ as: client })
+      const found = await again.create(scene.path, { oplock: OplockLevel.batch, contexts: [dh2c(fileId, { createGuid })] })
+      const after: string[] = []
+      for (const sequence of [0, 1, 0]) after.push(await again.write(found.fileId, 'x', { sequence }))
+      return `${before}, then ${after.join(', ')}`
+    },
   },
   {
     section: '3.3.5.2.10',

@@ -202,6 +202,19 @@ export const createReplayCases: readonly Case[] = [
   })),
   {
     section: '3.3.5.9.10',
+    title: 'a replay hears of the timeout that was granted (Open.DurableOpenTimeout), whatever it asks for',
+    shares: ['plain', 'available'],
+    expect: 'durable 30000 ms, then durable 30000 ms',
+    async ask(scene) {
+      const client = await scene.client()
+      const createGuid = newGuid()
+      const one = await client.create(scene.path, { oplock: batch, contexts: [dh2q({ createGuid, timeoutMs: 30_000 })] })
+      const two = await client.create(scene.path, { oplock: batch, replay: true, contexts: [dh2q({ createGuid, timeoutMs: 50_000 })] })
+      return `${one.durability}, then ${two.durability}`
+    },
+  },
+  {
+    section: '3.3.5.9.10',
     title: 'a replay with another lease key is refused',
     shares: bothShares,
     expect: 'ACCESS_DENIED',

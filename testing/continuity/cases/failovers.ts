@@ -1,11 +1,11 @@
 /** The server's process ends without a word, and the next one goes on with the state it left (MS-SMB2 3.3.5.9.12, 3.3.1.5, 3.3.5.5.3). */
-import { CreateOptions, headerSize, LeaseBreakNotification, OplockLevel } from '@holdfast/smb/messages'
+import { CreateOptions, headerSize, LeaseBreakNotification, LockFlags, OplockLevel } from '@holdfast/smb/messages'
 import { leaseLetters } from '../answers-of-create.ts'
 import { until } from '../case.ts'
 import type { Case, Scene } from '../case.ts'
 import type { Created } from '../answers-of-create.ts'
 import type { Client, CreateWish } from '../client.ts'
-import { dh2c, dh2q, leaseStates, newGuid, noSuchFile, rqls } from '../contexts.ts'
+import { dh2c, dh2q, dhnc, leaseStates, newGuid, noSuchFile, rqls } from '../contexts.ts'
 
 const { batch } = OplockLevel
 const shares = ['available'] as const
@@ -281,6 +281,166 @@ export const failoverCases: readonly Case[] = [
       const [a, b] = [await first.create(scene.path, one.back), await second.create(scene.path, two.back)]
       const locks = [await first.lock(a.fileId, { offset: 200n }), await second.lock(b.fileId, { offset: 100n })]
       return `${a.action}, ${b.action}, and the locks are theirs: ${locks.join(', ')}`
+    },
+  },
+  {
+    section: '3.3.5.9.12',
+    title: 'a persistent open of a file that was renamed meanwhile is found again',
+    shares,
+    expect: 'SUCCESS, opened, "kept"',
+    async ask(scene) {
+      const { client, created, back } = await persistent(scene)
+      const renamed = await client.rename(created.fileId, `${scene.path}-renamed`)
+      await scene.failOver()
+      const again = await scene.client({ as: client })
+      return `${renamed}, ${await found(again, await again.create(`${scene.path}-renamed`, back))}`
+    },
+  },
+  {
+    section: '3.3.5.9.12',
+    title: 'a persistent open of a named stream is found again',
+    shares,
+    expect: 'opened, "in the stream"',
+    async ask(scene) {
+      const createGuid = newGuid()
+      const path = `${scene.path}:stream`
+      const client = await scene.client()
+      const { fileId } = await client.create(path, { contexts: [dh2q({ createGuid, persistent: true })] })
+      await client.write(fileId, 'in the stream')
+      await scene.failOver()
+      const again = await scene.client({ as: client })
+      return found(again, await again.create(path, { contexts: [dh2c(fileId, { createGuid, persistent: true })] }))
+    },
+  },
+  {
+    section: '3.3.5.9.12',
+    title: 'a persistent open may do what it was granted, and nothing else',
+    shares,
+    expect: 'opened, "kept", ACCESS_DENIED',
+    async ask(scene) {
+      const writer = await scene.client()
+      const { fileId: theirs } = await writer.create(scene.path)
+      await writer.write(theirs, 'kept')
+      await writer.close(theirs)
+      const createGuid = newGuid()
+      const client = await scene.client()
+      const { fileId } = await client.create(scene.path, { access: 0x12_0089, contexts: [dh2q({ createGuid, persistent: true })] })
+      await scene.failOver()
+      const again = await scene.client({ as: client })
+      // Asks for more than it had.
+      const answer = await again.create(scene.path, { contexts: [dh2c(fileId, { createGuid, persistent: true })] })
+      return `${await found(again, answer)}, ${await again.write(answer.fileId, 'x')}`
+    },
+  },
+  {
+    section: '3.3.5.9.12',
+    title: 'a lease that was broken before is what it was broken to',
+    shares,
+    expect: 'RWH, then RH',
+    async ask(scene) {
+      const key = newGuid()
+      const { client, created, back } = await persistent(scene, { contexts: [rqls({ key, state: leaseStates.rwh })] })
+      const other = (await scene.client()).startCreate(scene.path, { access: 0x12_0089 })
+      await client.first.nextBreak()
+      await client.acknowledgeLease(key, leaseStates.rh)
+      await other.answer
+      await scene.failOver()
+      return `${created.lease}, then ${(await (await scene.client({ as: client })).create(scene.path, back)).lease}`
+    },
+  },
+  {
+    section: '3.3.5.9.12',
+    title: 'two persistent opens with one lease come back to it',
+    shares,
+    expect: 'RWH, RWH, epochs the same',
+    async ask(scene) {
+      const lease = rqls({ key: newGuid(), state: leaseStates.rwh })
+      const one = await persistent(scene, { contexts: [lease] })
+      const createGuid = newGuid()
+      const two = await one.client.create(scene.path, { contexts: [lease, dh2q({ createGuid, persistent: true })] })
+      await scene.failOver()
+      const again = await scene.client({ as: one.client })
+      const a = await again.create(scene.path, one.back)
+      const b = await again.create(scene.path, { contexts: [lease, dh2c(two.fileId, { createGuid, persistent: true })] })
+      return `${a.lease}, ${b.lease}, epochs ${a.epoch === two.epoch && b.epoch === two.epoch ? 'the same' : `${a.epoch}, ${b.epoch}, not ${two.epoch}`}`
+    },
+  },
+  {
+    section: '3.3.5.14',
+    title: 'a range that was unlocked before is not locked',
+    shares,
+    expect: 'SUCCESS, SUCCESS, then another gets SUCCESS',
+    async ask(scene) {
+      const { client, created, back } = await persistent(scene)
+      const statuses = [await client.lock(created.fileId, { offset: 50n }), await client.unlock(created.fileId, { offset: 50n })]
+      await scene.failOver()
+      await (await scene.client({ as: client })).create(scene.path, back)
+      const other = await scene.client()
+      const { fileId } = await other.create(scene.path)
+      return `${statuses.join(', ')}, then another gets ${await other.lock(fileId, { offset: 50n })}`
+    },
+  },
+  {
+    section: '3.3.5.14',
+    title: 'shared locks are shared, and exclude who wants one for itself',
+    shares,
+    expect: 'shared SUCCESS, exclusive LOCK_NOT_GRANTED',
+    async ask(scene) {
+      const sharedLock = LockFlags.sharedLock | LockFlags.failImmediately
+      const { client, created, back } = await persistent(scene)
+      await client.lock(created.fileId, { offset: 50n, flags: sharedLock })
+      await scene.failOver()
+      await (await scene.client({ as: client })).create(scene.path, back)
+      const other = await scene.client()
+      const { fileId } = await other.create(scene.path)
+      const shared = await other.lock(fileId, { offset: 50n, flags: sharedLock })
+      await other.unlock(fileId, { offset: 50n })
+      return `shared ${shared}, exclusive ${await other.lock(fileId, { offset: 50n })}`
+    },
+  },
+  ...[0x0300, 0x0302].map((dialect): Case => ({
+    section: '3.3.5.9.12',
+    title: `a client of dialect 0x${dialect.toString(16).padStart(4, '0')} finds its persistent open again`,
+    shares,
+    expect: 'persistent 60000 ms, then opened, "kept"',
+    async ask(scene) {
+      const createGuid = newGuid()
+      const client = await scene.client({ dialect })
+      const { fileId, durability } = await client.create(scene.path, { contexts: [dh2q({ createGuid, persistent: true })] })
+      await client.write(fileId, 'kept')
+      await scene.failOver()
+      const again = await scene.client({ as: client, dialect })
+      const answer = await again.create(scene.path, { contexts: [dh2c(fileId, { createGuid, persistent: true })] })
+      return `${durability}, then ${await found(again, answer)}`
+    },
+  })),
+  {
+    section: '3.3.5.15.9',
+    title: 'a resilient open that is not persistent is not found',
+    shares,
+    expect: 'SUCCESS, then OBJECT_NAME_NOT_FOUND',
+    async ask(scene) {
+      const client = await scene.client()
+      const { fileId } = await client.create(scene.path)
+      const status = await client.requestResiliency(fileId, 60_000)
+      await scene.failOver()
+      return `${status}, then ${(await (await scene.client({ as: client })).create(scene.path, { contexts: [dhnc(fileId)] })).status}`
+    },
+  },
+  {
+    section: '3.3.5.2.10',
+    title: 'an open that came back is counted from 0 again, as the new session of its client begins',
+    shares,
+    expect: 'SUCCESS, SUCCESS, FILE_NOT_AVAILABLE',
+    async ask(scene) {
+      const { client, created, back } = await persistent(scene)
+      await client.write(created.fileId, 'x', { sequence: 9 })
+      await scene.failOver()
+      const again = await scene.client({ as: client })
+      const { fileId } = await again.create(scene.path, back)
+      const statuses = []
+      for (const sequence of [0, 1, 0]) statuses.push(await again.write(fileId, 'x', { sequence }))
+      return statuses.join(', ')
     },
   },
   {

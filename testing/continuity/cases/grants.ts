@@ -1,5 +1,5 @@
 /** When an open becomes durable or persistent, and for how long it waits (MS-SMB2 3.3.5.9.6, 3.3.5.9.10). */
-import { CreateOptions, OplockLevel } from '@holdfast/smb/messages'
+import { Capability, CreateOptions, OplockLevel } from '@holdfast/smb/messages'
 import type { CreateContext } from '@holdfast/smb/messages'
 import type { Case, Scene } from '../case.ts'
 import type { CreateWish } from '../client.ts'
@@ -162,6 +162,35 @@ export const grantCases: readonly Case[] = [
     expect: 'persistent 300000 ms',
     ask: durabilityOf(() => ({ contexts: [dh2q({ persistent: true, timeoutMs: 3_600_000 })] })),
   },
+  {
+    section: '3.3.5.4',
+    title: 'a client that does not announce persistent handles gets none: with a batch oplock it is durable',
+    shares: ['available'],
+    expect: 'durable 60000 ms',
+    ask: durabilityOf(() => ({ oplock: batch, contexts: [dh2q({ persistent: true })] }), {
+      capabilities: Capability.leasing | Capability.largeMtu | Capability.multiChannel,
+    }),
+  },
+  {
+    section: '3.3.5.9.10',
+    title: 'a folder is not made persistent',
+    shares: ['available'],
+    expect: 'not durable',
+    ask: durabilityOf(() => ({ options: CreateOptions.directoryFile, contexts: [dh2q({ persistent: true })] })),
+  },
+  ...[0x0300, 0x0302].map((dialect): Case => ({
+    section: '3.3.5.9.10',
+    title: `version 2 is granted in dialect 0x${dialect.toString(16).padStart(4, '0')}`,
+    shares: bothShares,
+    expect: 'durable 60000 ms',
+    ask: durabilityOf(() => ({ oplock: batch, contexts: [dh2q()] }), { dialect }),
+  })),
+  ...[0x0202, 0x0210].map((dialect): Case => ({
+    section: '3.3.5.9.6',
+    title: `a durable handle is granted in dialect 0x${dialect.toString(16).padStart(4, '0')}`,
+    expect: 'durable',
+    ask: durabilityOf(() => ({ oplock: batch, contexts: [dhnq()] }), { dialect }),
+  })),
   {
     section: '3.3.5.7',
     title: 'a share tells whether it is continuously available (SMB2_SHARE_CAP_CONTINUOUS_AVAILABILITY)',

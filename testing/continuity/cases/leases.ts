@@ -114,6 +114,27 @@ export const leaseCases: readonly Case[] = [
   },
   {
     section: '3.3.5.9.12',
+    title: 'a break that nobody could be told of is told to the client of a persistent open when it is back',
+    shares: ['available'],
+    expect: 'RWH to RH, SUCCESS, then the other has SUCCESS',
+    async ask(scene) {
+      const [key, createGuid] = [newGuid(), newGuid()]
+      const lease = rqls({ key, state: leaseStates.rwh })
+      const client = await scene.client()
+      const { fileId } = await client.create(scene.path, { contexts: [lease, dh2q({ createGuid, persistent: true })] })
+      await scene.lose(client)
+      // To a client of 3.x the file would not be available.
+      const other = (await scene.client({ dialect: 0x0210 })).startCreate(scene.path)
+      if (!(await other.pending)) return `the other has not waited: ${await other.status}`
+      const again = await scene.client({ as: client })
+      await again.create(scene.path, { contexts: [lease, dh2c(fileId, { createGuid, persistent: true })] })
+      const broken = toldBy(await again.first.nextBreak(), key)
+      const acknowledged = await again.acknowledgeLease(key, leaseStates.rh)
+      return `${broken}, ${acknowledged}, then the other has ${await other.status}`
+    },
+  },
+  {
+    section: '3.3.5.9.12',
     title: 'the parent key of a lease comes back with it',
     shares: bothShares,
     expect: 'the key of the folder',

@@ -294,6 +294,36 @@ export const reconnectCases: readonly Case[] = [
   },
   {
     section: '3.3.5.9.12',
+    title: 'a persistent open whose FileId its client never learned is found by its CreateGuid',
+    shares: ['available'],
+    expect: 'opened, the same open',
+    async ask(scene) {
+      const createGuid = newGuid()
+      const client = await scene.client()
+      const one = await client.create(scene.path, { contexts: [dh2q({ createGuid, persistent: true })] })
+      await scene.lose(client)
+      const again = await scene.client({ as: client })
+      const two = await again.create(scene.path, { contexts: [dh2c(noSuchFile, { createGuid, persistent: true })] })
+      return `${two.action}, ${two.status === 'SUCCESS' && one.isSame(two, 'persistent') ? 'the same open' : 'another open'}`
+    },
+  },
+  {
+    section: '3.3.5.9.12',
+    title: 'who says persistent of an open that is only durable gets INVALID_PARAMETER',
+    shares: ['plain', 'available'],
+    expect: 'INVALID_PARAMETER',
+    samba: 'it does not look at the flag',
+    async ask(scene) {
+      const createGuid = newGuid()
+      const client = await scene.client()
+      const { fileId } = await client.create(scene.path, { oplock: batch, contexts: [dh2q({ createGuid })] })
+      await scene.lose(client)
+      const again = await scene.client({ as: client })
+      return (await again.create(scene.path, { oplock: batch, contexts: [dh2c(fileId, { createGuid, persistent: true })] })).status
+    },
+  },
+  {
+    section: '3.3.5.9.12',
     title: 'a persistent open whose FileId is wrong is not found with another CreateGuid either',
     shares: ['available'],
     expect: 'OBJECT_NAME_NOT_FOUND',
