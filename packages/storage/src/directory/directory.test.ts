@@ -36,7 +36,7 @@ describe('directory filesystem', { skip: unsupportedReason ?? false }, () => {
     using s = served()
     const made = s.files.create('new', '', { ...makeFile, creationToken: 'c0ffee' })
     assert.equal(made.creationToken?.(), 'c0ffee')
-    made.write(Buffer.from('content'), 0)
+    void made.write(Buffer.from('content'), 0)
     made.close()
     assert.equal(fs.readFileSync(path.join(s.root, 'new'), 'utf8'), 'content')
     assert.throws(() => s.files.create('new', '', { ...makeFile, creationToken: 'other' }), { code: 'exists' })

@@ -11,13 +11,15 @@ const request = (command: number, channelSequence: number, replay = false) => ({
   flags: replay ? HeaderFlags.replayOperation : 0,
 })
 
+const seen = ({ sequence, outstanding, outstandingBefore }: OpenChannelState) => ({ sequence, outstanding, outstandingBefore })
+
 describe('channel sequence (MS-SMB2 3.3.5.2.10)', () => {
   test('what comes of an older channel changes nothing, and may read', () => {
     const state = new OpenChannelState()
     assert.equal(enter(state, request(write, 1)), NtStatus.SUCCESS)
     for (const command of [write, setInfo, ioctl]) assert.equal(enter(state, request(command, 0)), NtStatus.FILE_NOT_AVAILABLE)
     for (const command of [read, lock]) assert.equal(enter(state, request(command, 0)), NtStatus.SUCCESS)
-    assert.deepEqual({ ...state }, { sequence: 1, outstanding: 1, outstandingBefore: 2 })
+    assert.deepEqual(seen(state), { sequence: 1, outstanding: 1, outstandingBefore: 2 })
   })
 
   test('a replay waits until nothing of the older channel is under way', () => {
@@ -28,7 +30,7 @@ describe('channel sequence (MS-SMB2 3.3.5.2.10)', () => {
     assert.equal(enter(state, request(read, 1, true)), NtStatus.SUCCESS)
     leave(state, first.channelSequence)
     assert.equal(enter(state, request(write, 1, true)), NtStatus.SUCCESS)
-    assert.deepEqual({ ...state }, { sequence: 1, outstanding: 2, outstandingBefore: 0 })
+    assert.deepEqual(seen(state), { sequence: 1, outstanding: 2, outstandingBefore: 0 })
   })
 
   test('the number wraps: 0x7fff ahead is newer, more is older', () => {
@@ -44,6 +46,6 @@ describe('channel sequence (MS-SMB2 3.3.5.2.10)', () => {
     const requests = [request(read, 0), request(read, 0), request(read, 3)]
     for (const one of requests) enter(state, one)
     for (const one of requests) leave(state, one.channelSequence)
-    assert.deepEqual({ ...state }, { sequence: 3, outstanding: 0, outstandingBefore: 0 })
+    assert.deepEqual(seen(state), { sequence: 3, outstanding: 0, outstandingBefore: 0 })
   })
 })

@@ -39,7 +39,7 @@ export function restoreConnection(connection: SmbConnection, checkpoints: Readon
   const sessions = [...checkpoints]
     .filter(([key]) => key.startsWith('session/'))
     .map(([, state]) => restoreSession(connection, state as SessionCheckpoint))
-  if (sessions.length > 0) void connection.holdUntil(Promise.all(sessions.map(({ recovery }) => recovery)))
+  if (sessions.length > 0) void connection.holdUntil(Promise.all(sessions.map(async ({ recovery }) => recovery)))
   for (const [key, value] of checkpoints) {
     if (!key.startsWith('async/')) continue
     const left = value as AsyncCheckpoint

@@ -6,8 +6,8 @@ import type { OpenFace } from './reconnect.ts'
 import { ShareFiles } from './share-files.ts'
 
 export async function recover(session: SessionContext, trees: ReadonlyMap<number, TreeContext>): Promise<void> {
-  const shares = new Set([...trees.values()].map(({ share }) => share.extension))
-  await Promise.all([...shares].map(files => (files instanceof ShareFiles ? recoverOf(files, session, trees) : undefined)))
+  const shares = new Set([...trees.values()].map(({ share }) => share.extension).filter(extension => extension instanceof ShareFiles))
+  await Promise.all([...shares].map(files => recoverOf(files, session, trees)))
 }
 
 async function recoverOf(files: ShareFiles, session: SessionContext, trees: ReadonlyMap<number, TreeContext>): Promise<void> {
