@@ -21,6 +21,7 @@ export interface StoreMethods {
   expire(leases: readonly number[]): void
 }
 
+/** Changes of keys: a transaction may make many, and history holds all of them. */
 const trimEvery = 64
 const retryExpiryMs = 1000
 
@@ -121,7 +122,8 @@ export class StoreCore implements StoreMethods {
   #changed(events: readonly StoreEvent[]): void {
     if (events.length === 0) return
     this.#batches.push({ revision: this.#state.revision, events })
-    if (++this.#sinceTrim < trimEvery) return
+    this.#sinceTrim += events.length
+    if (this.#sinceTrim < trimEvery) return
     this.#sinceTrim = 0
     this.#state.trim()
   }

@@ -7,7 +7,7 @@ import type { OpenStore } from '@holdfast/smb/server'
 import { decodeOpenRecord, encodeOpenRecord } from './open-record.ts'
 
 /** Nobody watches what becomes of opens; and a share reads its own at one revision while others may write. */
-const history = { revisions: 1000, bytes: 1024 * 1024 }
+const history = { revisions: 1000, bytes: 512 * 1024 }
 
 /** The store of a node, in a file. */
 export const openNodeStore = (path: string): Promise<SqliteStore> => sqliteStore({ path, history })

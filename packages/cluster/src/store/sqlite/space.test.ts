@@ -86,3 +86,10 @@ test('on a full disk transactions are refused, reads go on, and with room all is
     spawnSync('umount', ['-l', disk])
   }
 })
+
+test('history is as short as it was asked to be also where few transactions change many keys', async () => {
+  using folder = new TemporaryFolder()
+  await using store = await sqliteStore({ path: folder.at('store.db'), history: { bytes: 10_000 } })
+  for (let turn = 0; turn < 3; turn++) await store.txn({ success: Array.from({ length: 100 }, (_, i) => chunk(`k/${i}`, 200)) })
+  await refuses('compacted', store.range({ prefix: 'k/' }, { revision: 1 }))
+})
