@@ -56,3 +56,12 @@ export function allKillPoints(extent: Extent, kinds = /./): KillPoint[] {
     .filter(([kind]) => kinds.test(kind))
     .flatMap(([kind, { of, point }]) => Array.from({ length: extent[of] }, (_, index) => ({ kind, at: index + 1, ...point(index + 1) })))
 }
+
+/** One of each kind, at different places of the workload. */
+export function someKillPoints(extent: Extent): KillPoint[] {
+  const kinds = Object.entries(killPointKinds)
+  return kinds.map(([kind, { of, point }], index) => {
+    const at = 1 + Math.floor((extent[of] * index) / kinds.length)
+    return { kind, at, ...point(at) }
+  })
+}
