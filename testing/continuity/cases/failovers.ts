@@ -429,7 +429,7 @@ export const failoverCases: readonly Case[] = [
   },
   {
     section: '3.3.5.2.10',
-    title: 'an open that came back is counted from 0 again, as the new session of its client begins',
+    title: 'the ChannelSequence of a persistent open is counted from 0 again by the next process',
     shares,
     expect: 'SUCCESS, SUCCESS, FILE_NOT_AVAILABLE',
     async ask(scene) {
