@@ -25,6 +25,7 @@ const peers = {
   kinit: { program: 'kinit', debianPackage: 'krb5-user' },
   libgssapi: { debianPackage: 'libgssapi-krb5-2' },
   tar: { program: 'tar', debianPackage: 'tar' },
+  'mkfs.btrfs': { program: 'mkfs.btrfs', debianPackage: 'btrfs-progs' },
   mount: { program: 'mount', debianPackage: 'mount' },
 } as const satisfies Record<string, Peer>
 

@@ -42,6 +42,7 @@ export const S_IFLNK = 0xa000
 
 export const STATX_BASIC_STATS = 0x7ff
 export const STATX_BTIME = 0x800
+export const STATX_ATTR_COMPRESSED = 0x4
 
 /** d_type of getdents64(2). */
 export const DT_UNKNOWN = 0
@@ -52,6 +53,10 @@ export const DT_LNK = 10
 /** Flags of preadv2(2) and pwritev2(2). */
 export const RWF_DSYNC = 0x02
 export const RWF_NOWAIT = 0x08
+
+/** Of ioctl_iflags(2). */
+export const FS_COMPR_FL = 0x4
+export const FS_NOCOMP_FL = 0x400
 
 export const FALLOC_FL_KEEP_SIZE = 0x01
 export const FALLOC_FL_PUNCH_HOLE = 0x02

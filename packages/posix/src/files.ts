@@ -124,6 +124,24 @@ export const cloneFileRange = (range: CopyRange): number => {
   return libc.ioctl(range.targetFd, FICLONERANGE, argument)
 }
 
+const FS_IOC_GETFLAGS = 0x80086601
+const FS_IOC_SETFLAGS = 0x40086602
+const inodeFlagsWord = new Int32Array(2)
+const inodeFlagsBytes = new Uint8Array(inodeFlagsWord.buffer)
+
+/** FS_IOC_GETFLAGS of ioctl_iflags(2): FS_*_FL, or -errno (-ENOTTY where the filesystem has none, -EBADF with O_PATH). */
+export const getInodeFlags = (fd: number): number => {
+  inodeFlagsWord[0] = 0
+  const result = libc.ioctl(fd, FS_IOC_GETFLAGS, inodeFlagsBytes)
+  return result < 0 ? result : inodeFlagsWord[0]
+}
+
+/** FS_IOC_SETFLAGS: all that are to be set; 0 or -errno. */
+export const setInodeFlags = (fd: number, flags: number): number => {
+  inodeFlagsWord[0] = flags
+  return libc.ioctl(fd, FS_IOC_SETFLAGS, inodeFlagsBytes)
+}
+
 /** A moment for `setTimes`: seconds since 1970 and nanoseconds. */
 export interface TimeSpec {
   readonly seconds: number

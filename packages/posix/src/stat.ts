@@ -1,6 +1,6 @@
 import { S_IFMT, S_IFDIR, S_IFLNK, S_IFREG } from './constants.ts'
 import { cPath, cString, libc, type PathArgument } from './libc.ts'
-import { AT_EMPTY_PATH, AT_NO_AUTOMOUNT, STATX_BASIC_STATS, STATX_BTIME } from './constants.ts'
+import { AT_EMPTY_PATH, AT_NO_AUTOMOUNT, STATX_ATTR_COMPRESSED, STATX_BASIC_STATS, STATX_BTIME } from './constants.ts'
 
 const twoTo32 = 0x1_0000_0000
 
@@ -74,6 +74,10 @@ export class StatBuffer {
   }
   get isSymlink(): boolean {
     return (this.#words[7] & S_IFMT) === S_IFLNK
+  }
+  /** The filesystem compresses what is written to it (STATX_ATTR_COMPRESSED). */
+  get isCompressed(): boolean {
+    return (this.#words[2] & STATX_ATTR_COMPRESSED) !== 0
   }
   /** False where the filesystem keeps no creation time. */
   get hasCreatedTime(): boolean {

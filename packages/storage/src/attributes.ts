@@ -19,9 +19,9 @@ const { readOnly, hidden, system, archive, temporary, sparse, offline, notConten
 /** The attributes that are kept because somebody set them; the others follow from what the file is. */
 export const storableAttributes = readOnly | hidden | system | archive | temporary | sparse | offline | notContentIndexed
 
-/** What is shown of a file or folder with these stored attributes: NORMAL stands for none, and alone (MS-FSCC 2.6). */
-export const shownAttributes = (stored: number, isFolder: boolean): number => {
-  const kept = stored & storableAttributes
+/** What is shown of a file or folder with these stored attributes, `derived` ones added: NORMAL stands for none, and alone (MS-FSCC 2.6). */
+export const shownAttributes = (stored: number, isFolder: boolean, derived = 0): number => {
+  const kept = (stored & storableAttributes) | derived
   if (isFolder) return (kept & ~(sparse | temporary)) | fileAttribute.directory
   return kept === 0 ? fileAttribute.normal : kept
 }

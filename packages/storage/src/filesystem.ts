@@ -111,6 +111,8 @@ export interface CreateOptions {
   readonly allocationBytes?: number
   /** Of a file that is not a folder: it bears this from the very moment it has its name, so that whoever repeats the creation knows it (`FileHandle.creationToken`). Optional to support. */
   readonly creationToken?: string
+  /** Whether it is compressed is not taken over from the folder: it is not. Default false. */
+  readonly uncompressed?: boolean
   readonly access: OpenAccess
 }
 
@@ -139,6 +141,8 @@ export interface Features {
   readonly hardLinks: boolean
   /** `cloneRange` shares blocks instead of copying (reflink). */
   readonly blockCloning: boolean
+  /** Files can be compressed: handles have `setCompressed`. Default false. */
+  readonly compression?: boolean
   /** `watch` reports changes made behind the server's back. */
   readonly watch: boolean
 }
@@ -178,6 +182,11 @@ export interface FileHandle {
   /** Reserves space beyond or up to `allocationBytes`; never changes the size unless smaller than it. */
   setAllocation(allocationBytes: number): MaybePromise<void>
   setInfo(change: InfoChange): MaybePromise<void>
+  /**
+   * Whether what is written from now on is compressed; of a folder, what is made in it. Shown as the attribute COMPRESSED, which `setInfo`
+   * does not change. Fails with `not-supported` where this file can't be. Optional: `Features.compression`.
+   */
+  setCompressed?(on: boolean): MaybePromise<void>
   /** To stable storage: data and metadata. */
   flush(): MaybePromise<void>
   /** Deallocates; the range reads as zeros afterwards and the size stays. */

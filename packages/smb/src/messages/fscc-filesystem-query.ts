@@ -41,6 +41,8 @@ const sectorsPerUnit = ({ volume }: FileSystemQuery): number => Math.max(1, Math
 
 /** SSINFO_FLAGS_ALIGNED_DEVICE and SSINFO_FLAGS_PARTITION_ALIGNED_ON_DEVICE (2.5.7). */
 const alignedDevice = 0x3
+/** SSINFO_FLAGS_TRIM_ENABLED: FSCTL_FILE_LEVEL_TRIM gives space back. */
+const trimEnabled = 0x8
 
 /** By information class. */
 export const fileSystemQueryRows: ReadonlyMap<number, Row> = new Map<number, Row>([
@@ -97,12 +99,12 @@ export const fileSystemQueryRows: ReadonlyMap<number, Row> = new Map<number, Row
   [FileSystemClass.driverPath, row(DriverPathInformation, () => ({ driverInPath: false, driverName: '' }))],
   [
     FileSystemClass.sectorSize,
-    row(SectorSizeInformation, ({ volume }) => ({
+    row(SectorSizeInformation, ({ volume, attributes }) => ({
       logicalSectorBytes: volume.sectorBytes,
       physicalSectorBytesForAtomicity: volume.sectorBytes,
       physicalSectorBytesForPerformance: volume.allocationUnitBytes,
       effectivePhysicalSectorBytesForAtomicity: volume.sectorBytes,
-      flags: alignedDevice,
+      flags: alignedDevice | ((attributes & FileSystemAttribute.supportsSparseFiles) !== 0 ? trimEnabled : 0),
       sectorAlignmentOffset: 0,
       partitionAlignmentOffset: 0,
     })),

@@ -89,6 +89,7 @@ const featureAttributes: readonly (readonly [keyof Features, number])[] = [
   ['sparseFiles', FileSystemAttribute.supportsSparseFiles],
   ['symlinks', FileSystemAttribute.supportsReparsePoints],
   ['hardLinks', FileSystemAttribute.supportsHardLinks],
+  ['compression', FileSystemAttribute.fileCompression],
   ['blockCloning', FileSystemAttribute.supportsBlockRefcounting],
 ]
 
@@ -96,7 +97,7 @@ const featureAttributes: readonly (readonly [keyof Features, number])[] = [
 export function fileSystemAttributes(features: Features): number {
   // Windows says "case-sensitive search" of NTFS, too: it can be asked for there, and clients do not take it for more.
   let attributes = FileSystemAttribute.caseSensitiveSearch | FileSystemAttribute.casePreservedNames | FileSystemAttribute.unicodeOnDisk
-  for (const [feature, attribute] of featureAttributes) if (features[feature]) attributes |= attribute
+  for (const [feature, attribute] of featureAttributes) if (features[feature] === true) attributes |= attribute
   return attributes >>> 0
 }
 

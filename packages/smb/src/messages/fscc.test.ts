@@ -400,6 +400,7 @@ test('filesystem attributes follow the features', () => {
   const features = { ...none, symlinks: false, hardLinks: false, blockCloning: false, watch: false }
   assert.equal(fileSystemAttributes(features), 0x7)
   assert.equal(fileSystemAttributes({ ...features, namedStreams: true, securityDescriptors: true }), 0x4000f)
+  assert.equal(fileSystemAttributes({ ...features, compression: true }), 0x17)
   assert.equal(fileSystemQueryRows.get(FileSystemClass.label), undefined)
 })
 

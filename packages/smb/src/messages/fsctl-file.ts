@@ -203,7 +203,10 @@ export const SetIntegrityInformation = struct('FSCTL_SET_INTEGRITY_INFORMATION_B
 })
 export type SetIntegrityInformation = Infer<typeof SetIntegrityInformation>
 
-/** FSCTL_GET_COMPRESSION reply and FSCTL_SET_COMPRESSION request (MS-FSCC 2.3): 0 none, 1 default, 2 LZNT1. */
+/** COMPRESSION_FORMAT_* (MS-FSCC 2.3.67). */
+export const CompressionFormat = { none: 0, default: 1, lznt1: 2 } as const
+
+/** FSCTL_GET_COMPRESSION reply and FSCTL_SET_COMPRESSION request (MS-FSCC 2.3.18, 2.3.67). */
 export const CompressionState = struct('COMPRESSION_STATE', { compressionState: u16 })
 export type CompressionState = Infer<typeof CompressionState>
 

@@ -43,6 +43,7 @@ import {
 import { checkPath, checkStream, joinPath, nameOf, parentOf } from '../paths.ts'
 import { fileTimeOf } from '../time.ts'
 import { upcase } from '../upcase.ts'
+import { compresses, setCompressed } from './compression.ts'
 import { fsError, must, openSpecial } from './errors.ts'
 import { writeExtendedAttributes } from './extended-attributes.ts'
 import { DirectoryHandle, type HandleParts } from './handle.ts'
@@ -90,6 +91,7 @@ export class DirectoryFileSystem implements FileSystem {
       symlinks: true,
       hardLinks: true,
       blockCloning: reflink.includes(this.#root.fsType),
+      compression: compresses(this.#root.fsType),
       watch: this.#root.watchable,
     }
   }
@@ -266,6 +268,7 @@ export class DirectoryFileSystem implements FileSystem {
 
   #initialise(fd: number, options: CreateOptions): void {
     const base: XattrTarget = { fd, pathOnly: false }
+    if (options.uncompressed === true && this.features.compression === true) setCompressed(fd, false)
     const attributes = options.attributes & storableAttributes
     if (attributes !== (options.folder ? 0 : fileAttribute.archive)) writeStored(base, options.folder, { ...nothingStored, attributes })
     if (options.extendedAttributes !== undefined) writeExtendedAttributes(base, options.extendedAttributes)

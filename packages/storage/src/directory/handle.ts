@@ -14,6 +14,7 @@ import {
   setTimes,
   statFd,
 } from '@holdfast/posix'
+import { storableAttributes } from '../attributes.ts'
 import {
   FsError,
   type ByteRange,
@@ -27,6 +28,7 @@ import {
 } from '../filesystem.ts'
 import { nameOf } from '../paths.ts'
 import { unixTimeOf } from '../time.ts'
+import { setCompressed } from './compression.ts'
 import { entryNames, listEntries } from './entries.ts'
 import { fsError, must } from './errors.ts'
 import { readExtendedAttributes, writeExtendedAttributes } from './extended-attributes.ts'
@@ -236,12 +238,18 @@ export class DirectoryHandle implements FileHandle {
       if (change.attributes !== undefined || change.createdAt !== undefined || change.changedAt !== undefined) {
         const stored = readStored(base)
         writeStored(base, this.baseIsFolder, {
-          attributes: change.attributes ?? stored.attributes,
+          attributes: change.attributes === undefined ? stored.attributes : change.attributes & storableAttributes,
           createdAt: change.createdAt ?? stored.createdAt,
           changed: change.changedAt === undefined ? undefined : changedNow(change.changedAt),
         })
       }
     })
+  }
+
+  setCompressed(on: boolean): MaybePromise<void> {
+    this.root.assertWritable()
+    if (this.isStream || this.#pathOnly) throw new FsError('not-supported')
+    return this.#own(() => setCompressed(this.base.fd, on))
   }
 
   flush(): MaybePromise<void> {

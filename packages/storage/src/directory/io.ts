@@ -239,6 +239,8 @@ export const cloneFrom = (
   targetOffset: number,
   lengthBytes: number,
 ): void => {
+  // To the kernel 0 is everything up to the end.
+  if (lengthBytes === 0) return
   const result = cloneFileRange({ sourceFd: source.ioFd(false), sourceOffset, targetFd: handle.ioFd(true), targetOffset, lengthBytes })
   must(result, 'FICLONERANGE', { EXDEV: 'not-supported', EBADF: 'not-supported', EINVAL: 'invalid' })
 }

@@ -204,7 +204,7 @@ export const infoOf = (root: Root, stat: StatBuffer, name: string, stored: Store
     name,
     isFolder,
     kind,
-    attributes: isLink ? fileAttribute.reparsePoint : shownAttributes(attributes, isFolder),
+    attributes: isLink ? fileAttribute.reparsePoint : shownAttributes(attributes, isFolder, stat.isCompressed ? fileAttribute.compressed : 0),
     createdAt: stored.createdAt ?? born,
     accessedAt: fileTimeOf(stat.seconds(statTime.accessed), stat.nanoseconds(statTime.accessed)),
     writtenAt,

@@ -474,6 +474,7 @@ async function createObject(
         : {}),
       ...(base && eas.length > 0 ? { extendedAttributes: eas } : {}),
       ...(durable?.persistent === true && durable.createGuid !== undefined && !isFolder ? { creationToken: durable.createGuid } : {}),
+      ...(base && (plan.options & CreateOptions.noCompression) !== 0 ? { uncompressed: true } : {}),
       ...(plan.allocationBytes > 0 && !isFolder ? { allocationBytes: plan.allocationBytes } : {}),
       access: { ...fsAccess(plan), read: true, write: !isFolder },
     })

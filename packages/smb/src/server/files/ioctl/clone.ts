@@ -1,4 +1,6 @@
-/** Block cloning (MS-FSCC 2.3.7, 2.3.9; MS-FSA 2.1.5.9.4). */
+/** Block cloning (MS-FSCC 2.3.7 – 2.3.10; MS-FSA 2.1.5.9.4). */
+import type { FileInfo } from '@holdfast/storage'
+import { FileAttribute } from '../../../messages/constants.ts'
 import { access } from '../../../messages/fscc-access-mask.ts'
 import { DuplicateExtentsData, DuplicateExtentsDataEx } from '../../../messages/fsctl-file.ts'
 import { NtStatus } from '../../../messages/nt-status.ts'
@@ -41,15 +43,21 @@ async function clone(request: RequestContext, target: FileOpen, extents: Extents
   if (source.files.fileSystem !== target.files.fileSystem) throw new StatusError(NtStatus.NOT_SUPPORTED)
   const from = safe(extents.sourceFileOffset)
   const to = safe(extents.targetFileOffset)
-  const length = safe(extents.byteCount)
+  safe(extents.sourceFileOffset + extents.byteCount)
+  safe(extents.targetFileOffset + extents.byteCount)
   const [sourceInfo, targetInfo] = [await source.handle.info(), await target.handle.info()]
-  if (from + length > sourceInfo.sizeBytes) throw new StatusError(NtStatus.INVALID_PARAMETER)
-  // It never extends the target (MS-FSA 2.1.5.9.4).
-  if (to + length > targetInfo.sizeBytes) throw new StatusError(NtStatus.NOT_SUPPORTED)
-  const readConflict = await source.files.opens.ioConflict(source.grant, from, length, false)
-  const writeConflict = await target.files.opens.ioConflict(target.grant, to, length, true)
-  if (readConflict || writeConflict) throw new StatusError(NtStatus.FILE_LOCK_CONFLICT)
+  if (from + safe(extents.byteCount) > sourceInfo.sizeBytes) throw new StatusError(NtStatus.NOT_SUPPORTED)
+  // It never extends the target: what would lie behind its end is left out, as with Windows.
+  const length = Math.min(safe(extents.byteCount), targetInfo.sizeBytes - to)
+  if (length <= 0) return
+  const overlaps = sameFile(source, target) && Math.abs(from - to) < length
+  if (overlaps || (isSparse(sourceInfo) && !isSparse(targetInfo))) throw new StatusError(NtStatus.NOT_SUPPORTED)
+  // Byte-range locks do not count here: with Windows blocks change hands below them.
   target.files.opens.contend(target.grant, 'write')
   await target.handle.cloneFrom(source.handle, from, to, length)
   publishWrite(target, notifyFilters.lastWrite)
 }
+
+const isSparse = ({ attributes }: FileInfo): boolean => (attributes & FileAttribute.sparseFile) !== 0
+
+const sameFile = (one: FileOpen, other: FileOpen): boolean => one.handle.id === other.handle.id && one.handle.streamName === other.handle.streamName

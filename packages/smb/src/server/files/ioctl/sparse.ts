@@ -1,4 +1,5 @@
 /** Sparse files (MS-FSCC 2.3.55 – 2.3.58, 2.3.69 – 2.3.72; MS-FSA 2.1.5.9). */
+import type { ByteRange } from '@holdfast/storage'
 import { FileAttribute } from '../../../messages/constants.ts'
 import { access } from '../../../messages/fscc-access-mask.ts'
 import {
@@ -102,16 +103,32 @@ export const queryFileRegions: FileIoctl = async (_request, open, asked) => {
   return { output }
 }
 
-/** A hint (MS-FSCC 2.3.14): the ranges' content may be forgotten. Holes are punched where the filesystem can. */
+/** The ranges' content may be forgotten (MS-FSCC 2.3.14, MS-FSA 2.1.5.9.13): what they take goes back, where the filesystem has holes. */
 export const fileLevelTrim: FileIoctl = async (_request, open, asked) => {
   needAccess(open, access.writeData)
   needFile(open)
   needWritable(open)
   const trim = FileLevelTrim.decode(needInput(asked, 8))
   if (trim.key !== 0) throw new StatusError(NtStatus.INVALID_PARAMETER)
-  for (const range of trim.ranges) {
-    safe(range.offset)
-    safe(range.offset + range.length)
+  const ranges = trim.ranges.map(({ offset, length }) => ({ offset: safe(offset), length: safe(offset + length) - safe(offset) }))
+  const processed = await forget(open, ranges.slice(0, trimmedRangesMax))
+  return { output: asked.maxOutputResponse < 4 ? Buffer.alloc(0) : FileLevelTrimOutput.toBytes({ numRangesProcessed: processed }) }
+}
+
+/** Ranges of one request; the client is told how many have been dealt with. */
+const trimmedRangesMax = 1024
+
+/** What somebody has locked stays: it is a hint. Returns how many ranges have been dealt with. */
+async function forget(open: FileOpen, ranges: readonly ByteRange[]): Promise<number> {
+  const { handle, files } = open
+  if (!files.fileSystem.features.sparseFiles) return ranges.length
+  const { sizeBytes } = await handle.info()
+  for (const { offset, length: asked } of ranges) {
+    const length = Math.min(asked, sizeBytes - offset)
+    if (length <= 0 || (await files.opens.ioConflict(open.grant, offset, length, true))) continue
+    files.opens.contend(open.grant, 'zeroData')
+    await handle.zeroRange({ offset, length })
   }
-  return { output: asked.maxOutputResponse < 4 ? Buffer.alloc(0) : FileLevelTrimOutput.toBytes({ numRangesProcessed: trim.ranges.length }) }
+  await restoreFrozen(open)
+  return ranges.length
 }

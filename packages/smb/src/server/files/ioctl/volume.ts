@@ -1,21 +1,49 @@
 /** Small answers about a file or its volume: compression, integrity, object ids, snapshots. */
-import { ChecksumAlgorithm, CompressionState, FileObjectId, IntegrityInformation, SnapshotArray } from '../../../messages/fsctl-file.ts'
+import { FileAttribute } from '../../../messages/constants.ts'
+import { access } from '../../../messages/fscc-access-mask.ts'
+import {
+  ChecksumAlgorithm,
+  CompressionFormat,
+  CompressionState,
+  FileObjectId,
+  IntegrityInformation,
+  SnapshotArray,
+} from '../../../messages/fsctl-file.ts'
 import { NtStatus } from '../../../messages/nt-status.ts'
 import { StatusError } from '../../core/handler-api.ts'
+import { notifyFilters } from '../../opens/index.ts'
+import { restoreFrozen } from '../frozen-times.ts'
+import { publishModification } from '../notices.ts'
+import { needAccess, needWritable } from '../opened.ts'
 import { needInput, needOutput, noOutput } from './answer.ts'
 import type { FileIoctl } from './answer.ts'
 
 const noGuid = '00000000-0000-0000-0000-000000000000'
 
-export const getCompression: FileIoctl = (_request, _open, asked) => {
+/** Who has it open may know (MS-FSA 2.1.5.9.8). */
+export const getCompression: FileIoctl = async (_request, open, asked) => {
   needOutput(asked, CompressionState.fixedSize)
-  return { output: CompressionState.toBytes({ compressionState: 0 }) }
+  const { attributes } = await open.handle.info()
+  const isCompressed = (attributes & FileAttribute.compressed) !== 0
+  return { output: CompressionState.toBytes({ compressionState: isCompressed ? CompressionFormat.lznt1 : CompressionFormat.none }) }
 }
 
-/** Files are never compressed (MS-FSA 2.1.5.9.30): "none" changes nothing. */
-export const setCompression: FileIoctl = (_request, _open, asked) => {
+/** (MS-FSA 2.1.5.9.30) Where the filesystem has no compression, "none" changes nothing. */
+export const setCompression: FileIoctl = async (_request, open, asked) => {
+  needAccess(open, access.writeData)
+  needWritable(open)
   const { compressionState } = CompressionState.decode(needInput(asked, CompressionState.fixedSize))
-  if (compressionState !== 0) throw new StatusError(NtStatus.NOT_SUPPORTED)
+  const isKnown = Object.values<number>(CompressionFormat).includes(compressionState)
+  const on = compressionState !== CompressionFormat.none
+  const { handle, files } = open
+  if (files.fileSystem.features.compression !== true || handle.setCompressed === undefined) {
+    if (on) throw new StatusError(NtStatus.NOT_SUPPORTED)
+    return noOutput
+  }
+  if (!isKnown) throw new StatusError(NtStatus.INVALID_PARAMETER)
+  await handle.setCompressed(on)
+  await restoreFrozen(open)
+  publishModification(open, notifyFilters.attributes)
   return noOutput
 }
 
