@@ -9,6 +9,9 @@ import { failureOf } from './errors.ts'
 import type { Outcome } from './handler-api.ts'
 import { movedAway, SmbRequest } from './request.ts'
 
+/** How long a request waits for the reconnect of its open, in milliseconds. */
+const arrivalMs = 5000
+
 /** Runs what is left of the chain until its end, or until a handler makes it wait. */
 export function runChain(chain: Chain): void {
   while (chain.nextOffset >= 0) {
@@ -49,6 +52,7 @@ function begin(request: SmbRequest): Outcome | Promise<Outcome> {
   try {
     const status = resolve(request, connection.server.table)
     chain.isFirst = false
+    if (status === NtStatus.FILE_CLOSED && mayBeEarly(request)) return afterArrival(request).catch((error: unknown) => explain(request, error))
     if (status !== NtStatus.SUCCESS) return request.fail(status)
     const verified = enterChannel(request)
     if (verified !== NtStatus.SUCCESS) return request.fail(verified)
@@ -63,6 +67,29 @@ function begin(request: SmbRequest): Outcome | Promise<Outcome> {
   } catch (error) {
     return explain(request, error)
   }
+}
+
+/** Persistent opens wait for clients that may have several requests for them under way. */
+function mayBeEarly({ tree, isRelated, hasWaited, entry }: SmbRequest): boolean {
+  return tree?.share.continuouslyAvailable === true && !isRelated && !hasWaited && entry.fileIdAt >= 0
+}
+
+/**
+ * Threads of a client that has a new connection do not wait for each other: some send requests with the FileId of before while another one still
+ * asks for the open (Linux since 6.8). FILE_CLOSED would be given to the application.
+ */
+async function afterArrival(request: SmbRequest): Promise<Outcome> {
+  request.hasWaited = true
+  const { session, message, connection } = request
+  const { timers, dependencies } = connection.server
+  const at = headerSize + request.entry.fileIdAt
+  const volatileId = message.readBigUInt64LE(at + 8)
+  if (await dependencies.fileCommands.isAwaited(request, message.readBigUInt64LE(at))) {
+    const timer = timers.set(() => session.opens.stopWaiting(volatileId), arrivalMs)
+    await session.opens.arrival(volatileId)
+    timers.clear(timer)
+  }
+  return begin(request)
 }
 
 /** Clients send a CLOSE after other requests without waiting for their answers: it must not take the file away from under them. */

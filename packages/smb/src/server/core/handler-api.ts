@@ -48,6 +48,8 @@ export interface FileCommands {
    * (StructureSize 36) has none.
    */
   readonly oplockBreak: CommandHandler
+  /** A request names an open that is not here: whether it is a persistent one that waits for this client, whose reconnect was overtaken. */
+  isAwaited(request: RequestContext, openId: bigint): MaybePromise<boolean>
   /** A worker has died, and its session goes on here: takes over the opens that wait for it. */
   recover(session: SessionContext, trees: ReadonlyMap<number, TreeContext>): Promise<void>
 }
@@ -231,7 +233,9 @@ export interface OpenMap {
   reserve(): bigint
   /** The open did not come about; harmless where it did. */
   giveBack(volatileId: bigint): void
-  /** An open that another worker served under that id. Throws StatusError USER_SESSION_DELETED when the session has ended meanwhile. */
+  /** Whether `restore` may give an open that id. */
+  isFree(volatileId: bigint): boolean
+  /** An open that had that id before: with another worker, or in a session that is gone. Throws StatusError USER_SESSION_DELETED when the session has ended meanwhile. */
   restore(open: ServerOpen, volatileId: bigint): void
   /** Idempotent. */
   remove(open: ServerOpen): void

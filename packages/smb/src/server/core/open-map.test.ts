@@ -49,3 +49,28 @@ test('opens of another worker’s time are where their clients know them, and no
   fileId.writeBigUInt64LE(ids[2], 8)
   assert.equal(opens.at(fileId, 0), undefined)
 })
+
+test('an id that is reserved, or in use, is not restored; one that was freed twice is given out once', () => {
+  const former = new SessionOpens({ opensMax: 10 })
+  const [first, second] = [former.add(open()).volatileId, former.add(open()).volatileId]
+  const opens = new SessionOpens({ opensMax: 10 })
+  assert.ok(opens.isFree(second))
+  const back = open()
+  opens.restore(back, second)
+  assert.ok(!opens.isFree(second))
+  opens.remove(back)
+  const given = Array.from({ length: 3 }, () => opens.reserve() & 0xffffffffn)
+  assert.equal(new Set(given).size, 3)
+  assert.ok(!opens.isFree(first))
+})
+
+test('who waits for an open hears of its arrival, or that nobody waits any longer', async () => {
+  const opens = new SessionOpens({ opensMax: 10 })
+  const id = opens.reserve()
+  const both = Promise.all([opens.arrival(id), opens.arrival(id)])
+  opens.add(open(), id)
+  await both
+  const never = opens.arrival(99n)
+  opens.stopWaiting(99n)
+  await never
+})

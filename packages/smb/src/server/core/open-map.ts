@@ -5,6 +5,7 @@ import type { OpenMap, ServerOpen } from './handler-api.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 
 const indexOf = (volatileId: bigint): number => Number(volatileId & 0xffffffffn) - 1
+const volatileIdOf = (generation: number, index: number): bigint => (BigInt(generation) << 32n) | BigInt(index + 1)
 
 interface Slot {
   open: ServerOpen | undefined
@@ -23,6 +24,8 @@ export class SessionOpens implements OpenMap {
   readonly #free: number[] = []
   /** Volatile ids of opens that are still to come. */
   readonly #reserved = new Set<bigint>()
+  /** Who waits for an open to come, by volatile id. */
+  readonly #arrivals = new Map<bigint, (() => void)[]>()
   readonly #opensMax: number
   #size = 0
   #hasEnded = false
@@ -49,7 +52,7 @@ export class SessionOpens implements OpenMap {
     const index = this.#freeIndex()
     this.#slots[index] = { open: undefined, generation: this.#generation, persistentLow: 0, persistentHigh: 0 }
     this.#size += 1
-    const volatileId = (BigInt(this.#generation) << 32n) | BigInt(index + 1)
+    const volatileId = volatileIdOf(this.#generation, index)
     this.#reserved.add(volatileId)
     return volatileId
   }
@@ -64,6 +67,25 @@ export class SessionOpens implements OpenMap {
     if (this.#hasEnded) throw new StatusError(NtStatus.USER_SESSION_DELETED, 'the session has ended meanwhile')
     this.#reserved.delete(reserved)
     return this.#seat(open, reserved)
+  }
+
+  /** Whether `restore` may give an open that id. */
+  isFree(volatileId: bigint): boolean {
+    const index = indexOf(volatileId)
+    const slot = this.#slots[index]
+    return slot === undefined || (slot.open === undefined && !this.#reserved.has(volatileIdOf(slot.generation, index)))
+  }
+
+  /** Resolves when there is an open with that id, or when the wait is given up (`stopWaiting`). */
+  arrival(volatileId: bigint): Promise<void> {
+    return new Promise(resolve => {
+      this.#arrivals.set(volatileId, [...(this.#arrivals.get(volatileId) ?? []), resolve])
+    })
+  }
+
+  stopWaiting(volatileId: bigint): void {
+    for (const resolve of this.#arrivals.get(volatileId) ?? []) resolve()
+    this.#arrivals.delete(volatileId)
   }
 
   restore(open: ServerOpen, volatileId: bigint): void {
@@ -84,13 +106,14 @@ export class SessionOpens implements OpenMap {
       persistentHigh: Number((open.persistentId >> 32n) & 0xffffffffn),
     }
     open.volatileId = volatileId
+    if (this.#arrivals.size > 0) this.stopWaiting(volatileId)
     return open
   }
 
   #freeIndex(): number {
     for (let index = this.#free.pop(); index !== undefined; index = this.#free.pop()) {
-      // One that was restored is not free any more.
-      if (this.#slots[index]?.open === undefined) return index
+      // One may be listed twice, or have been restored meanwhile.
+      if (this.isFree(volatileIdOf(0, index))) return index
     }
     return this.#slots.length
   }

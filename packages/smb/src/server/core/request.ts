@@ -57,6 +57,8 @@ export class SmbRequest implements RequestContext {
   #cancelListener: ((reason: CancelReason) => void) | undefined = undefined
   /** Who goes on when this is done or waits for others. */
   #followers: (() => void)[] | undefined = undefined
+  /** It was early once: what it names was to arrive. */
+  hasWaited = false
   #abort: AbortController | undefined = undefined
   /** Place of the response's header in the chain's buffer, -1 before `reserve`. */
   #at = -1

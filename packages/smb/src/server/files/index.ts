@@ -9,7 +9,7 @@ import { oplockBreak } from './oplock-break.ts'
 import { queryDirectory } from './query-directory.ts'
 import { queryInfo } from './query-info.ts'
 import { read } from './read.ts'
-import { recover } from './recovery.ts'
+import { isAwaited, recover } from './recovery.ts'
 import { setInfo } from './set-info.ts'
 import { write } from './write.ts'
 
@@ -33,5 +33,6 @@ export const fileCommands: FileCommands = {
   queryInfo,
   setInfo,
   oplockBreak,
+  isAwaited,
   recover,
 }

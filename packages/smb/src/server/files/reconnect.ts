@@ -63,7 +63,10 @@ async function takeUp(request: RequestContext, files: ShareFiles, plan: CreatePl
   const open = await goOnWith(request.tree, files, found)
   if (open === undefined) throw new StatusError(NtStatus.OBJECT_NAME_NOT_FOUND)
   try {
-    request.session.opens.add(open, plan.seat?.volatileId)
+    const { opens } = request.session
+    const { seat } = found.record.durable!
+    if (seat !== undefined && opens.isFree(seat.volatileId)) opens.restore(open, seat.volatileId)
+    else opens.add(open, plan.seat?.volatileId)
   } catch (error) {
     await open.onGone('connection-lost')
     throw error

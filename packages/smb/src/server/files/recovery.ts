@@ -1,9 +1,16 @@
 /** A session whose worker has died finds its durable, resilient and persistent opens again where it goes on: its client notices nothing. */
-import type { SessionContext, TreeContext } from '../core/handler-api.ts'
+import type { RequestContext, SessionContext, TreeContext } from '../core/handler-api.ts'
 import type { Reconnected } from '../opens/index.ts'
 import { goOnWith } from './reconnect.ts'
 import type { OpenFace } from './reconnect.ts'
 import { ShareFiles } from './share-files.ts'
+
+/** (3.3.5.9) The request overtook the reconnect of its open. */
+export function isAwaited({ tree, session, connection }: RequestContext, openId: bigint): boolean | Promise<boolean> {
+  const { extension } = tree.share
+  if (!(extension instanceof ShareFiles)) return false
+  return extension.opens.awaits({ openId, clientGuid: connection.clientGuid, owner: session.user.sid })
+}
 
 export async function recover(session: SessionContext, trees: ReadonlyMap<number, TreeContext>): Promise<void> {
   const shares = new Set([...trees.values()].map(({ share }) => share.extension).filter(extension => extension instanceof ShareFiles))

@@ -17,6 +17,8 @@ import {
   type DurableRequest,
   type Reconnected,
   type SessionReference,
+  type Claim,
+  type Seat,
 } from './types.ts'
 
 /** What the open table does for its durable opens. */
@@ -131,9 +133,16 @@ export class DurableOpens {
     if (open === undefined) return { status: 'OBJECT_NAME_NOT_FOUND' }
     for (const [applies, status] of refusals) if (applies(open, ask)) return { status }
     this.serve(open, worker)
-    if (ask.seat !== undefined) open.durable = { ...open.durable!, seat: ask.seat }
+    // FileId.Volatile stays what it was: Linux (since 6.8) sends some requests again with the FileId of before.
+    if (ask.seat !== undefined) open.durable = { ...open.durable!, seat: { ...ask.seat, ...pickVolatileId(open.durable!) } }
     if (open.caching?.phase === 'breaking') this.#host.remind(open.caching)
     return reconnected(open)
+  }
+
+  /** Whether a persistent open waits for this client. */
+  awaits({ openId, clientGuid, owner }: Claim): boolean {
+    const open = this.#host.open(openId)
+    return open?.worker === noWorker && open.durable?.persistent === true && open.clientGuid === clientGuid && open.durable.owner === owner
   }
 
   /** Of a persistent open its client may know no more than how it asked for it (MS-SMB2 3.3.5.9.12). */
@@ -198,6 +207,8 @@ export class DurableOpens {
     if (this.ofCreate(open) === open) this.#byCreateGuid.delete(createKey(open))
   }
 }
+
+const pickVolatileId = ({ seat }: DurableRequest): Partial<Pick<Seat, 'volatileId'>> => (seat === undefined ? {} : { volatileId: seat.volatileId })
 
 const reconnected = (open: Open): Reconnected => ({ ...grantOf(open), record: recordOf(open) })
 

@@ -23,6 +23,7 @@ import type {
   StatusResult,
   Reconnected,
   SessionReference,
+  Claim,
 } from './types.ts'
 
 /** The open table as seen on its owner: plain calls. */
@@ -103,6 +104,11 @@ export class LocalOpens implements Opens {
   reconnect(ask: ReconnectRequest): MaybePromise<ReconnectResult> {
     const { recovery } = this.#service
     return recovery === undefined ? this.#reconnect(ask) : recovery.then(() => this.#reconnect(ask))
+  }
+
+  awaits(claim: Claim): MaybePromise<boolean> {
+    const { recovery } = this.#service
+    return recovery === undefined ? this.#table.awaits(claim) : recovery.then(() => this.#table.awaits(claim))
   }
 
   takeOver(session: SessionReference): MaybePromise<readonly Reconnected[]> {

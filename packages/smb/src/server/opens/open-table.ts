@@ -37,6 +37,7 @@ import {
   type StatusResult,
   type Reconnected,
   type SessionReference,
+  type Claim,
 } from './types.ts'
 import type { Attempt } from './waiters.ts'
 
@@ -227,6 +228,11 @@ export class OpenTable {
     const result = this.#durable.reconnect(worker, ask)
     if (result.status === 'SUCCESS') this.journal?.note(result.openId)
     return result
+  }
+
+  /** Whether a persistent open waits for the client that claims it. */
+  awaits(claim: Claim): boolean {
+    return this.#durable.awaits(claim)
   }
 
   /** A session goes on with another worker: its opens that wait are that one's. */

@@ -19,6 +19,7 @@ import type {
   StatusResult,
   Reconnected,
   SessionReference,
+  Claim,
 } from './types.ts'
 
 /**
@@ -37,6 +38,8 @@ export interface Opens {
   makeResilient(open: OpenReference, request: ResiliencyRequest): MaybePromise<StatusResult>
   /** A client comes back to an open that waits for it, wherever it was served before (MS-SMB2 3.3.5.9.7, 3.3.5.9.12). */
   reconnect(ask: ReconnectRequest): MaybePromise<ReconnectResult>
+  /** Whether a persistent open waits for the client that claims it. */
+  awaits(claim: Claim): MaybePromise<boolean>
   /** A session whose worker has died goes on here: its opens that have outlived that. */
   takeOver(session: SessionReference): MaybePromise<readonly Reconnected[]>
   /** What `deleteNow` ordered is done (or failed). */

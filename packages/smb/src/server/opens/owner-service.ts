@@ -23,6 +23,7 @@ import type {
   StatusResult,
   Reconnected,
   SessionReference,
+  Claim,
 } from './types.ts'
 
 /** The part of a worker node that the open table needs. */
@@ -75,6 +76,7 @@ export interface OwnerMethods {
   open(argument: { readonly token: number; readonly request: OpenRequest }): RemoteGrant
   close(argument: { readonly openId: bigint }): CloseResult
   makeResilient(argument: { readonly openId: bigint; readonly request: ResiliencyRequest }): DurableRequest | undefined
+  awaits(argument: Claim): boolean
   takeOver(argument: SessionReference): readonly RemoteTakeOver[]
   park(argument: { readonly openId: bigint; readonly isReplayEligible: boolean }): boolean
   reconnect(argument: ReconnectRequest): RemoteReconnect
@@ -239,6 +241,7 @@ export class OwnerService {
           const result = table.reconnect(from, ask)
           return this.#written({ result, ...(result.status === 'SUCCESS' ? table.slotOf(result.openId) : undefined) })
         }),
+      awaits: claim => this.#whenRecovered(() => table.awaits(claim)),
       takeOver: (session, from) =>
         this.#whenRecovered(() => this.#written(table.takeOver(from, session).map(result => ({ result, ...table.slotOf(result.openId) })))),
       acknowledgeOplockBreak: ({ openId, level }) => this.#written(table.acknowledgeOplockBreak(openId, level)),

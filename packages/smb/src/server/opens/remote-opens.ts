@@ -28,6 +28,7 @@ import {
   type StatusResult,
   type Reconnected,
   type SessionReference,
+  type Claim,
 } from './types.ts'
 
 type Cancellable = 'open' | 'setDeletePending' | 'prepareRename' | 'lock' | 'nextChange'
@@ -220,6 +221,10 @@ export class RemoteOpens implements Opens {
     this.#opens.set(result.openId, MirroredOpen.ofRecord(result.record, slot))
     this.#admission.admitLater(result.openId)
     return result
+  }
+
+  awaits(claim: Claim): Promise<boolean> {
+    return this.#ask('awaits', claim)
   }
 
   async takeOver(session: SessionReference): Promise<readonly Reconnected[]> {

@@ -193,6 +193,9 @@ export interface Reconnected extends OpenGrant {
   readonly record: OpenRecord
 }
 
+/** An open, and who says that it is his. */
+export type Claim = Pick<ReconnectRequest, 'clientGuid' | 'owner'> & OpenReference
+
 /** Whose opens are meant. */
 export interface SessionReference {
   readonly id: bigint

@@ -74,6 +74,7 @@ export const testCommands: FileCommands = {
   },
   ioctl: request => (request.open === undefined ? request.fail(NtStatus.FILE_CLOSED) : request.fail(NtStatus.INVALID_DEVICE_REQUEST)),
   write: unsupported,
+  isAwaited: () => false,
   async recover() {},
   /** Another worker is asked first whether it has to wait; without elements it is refused at once. */
   async lock(request) {
