@@ -5,6 +5,7 @@ import { type Address, defaultPorts, formatAddress } from '../config/addresses.t
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/errors.ts'
 import { checkPassedSockets, type PassedSocket, takePassedSockets } from '../config/passed-sockets.ts'
+import { saveCompileCache } from '../compile-cache.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { nodeConfigOf } from '../node/node-config.ts'
 import { ListenError, type RunningNode, startNode } from '../node/node.ts'
@@ -38,6 +39,7 @@ export async function serve(context: CommandContext, given: Config, hooks: Serve
   context.out.write(`${readyLine(node, config)}\n`)
   log.info({ workers: node.workers, shares: config.shares.map(share => share.name) }, 'ready')
   hooks.onReady?.(node)
+  saveCompileCache()
   await aborted(context.signal)
   log.info('stopping')
   await stop(node, log)

@@ -1,6 +1,9 @@
 /** The module that every worker thread of a node runs. */
 
-import { runWorker } from '@holdfast/engine/worker'
-import { workerProtocols } from './protocols.ts'
+import { saveCompileCache, useCompileCache } from '../compile-cache.ts'
 
+useCompileCache()
+const { runWorker } = await import('@holdfast/engine/worker')
+const { workerProtocols } = await import('./protocols.ts')
 await runWorker(workerProtocols())
+saveCompileCache()
