@@ -34,7 +34,7 @@ async function digestOf(path: string): Promise<string> {
 const sizeOf = (path: string | undefined): number => (path === undefined ? 0 : (statSync(path, { throwIfNoEntry: false })?.size ?? 0))
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 
-/** Kills the server each time another part has arrived. Resolves, when `isOver`, with what each death cost, in ms until more came; and complaints. */
+/** Kills the server each time another part has arrived. Resolves, when `isOver`, with how long nothing came after each death, in ms; and complaints. */
 async function killing(
   phoenix: Phoenix,
   { bytes, kills, arrived, isOver }: { bytes: number; kills: number; arrived: () => number; isOver: () => boolean },
@@ -43,21 +43,17 @@ async function killing(
   const complaints: string[] = []
   const part = bytes / (kills + 1)
   let most = 0
-  let diedAt: { readonly ms: number; readonly bytes: number } | undefined
-  while (!isOver()) {
+  let cameMs = performance.now()
+  for (; !isOver(); await sleep(pollMs)) {
     const now = arrived()
     if (now < most) complaints.push(`there were ${most} bytes, and then ${now}`)
+    if (now > most) {
+      const ms = performance.now()
+      if (pausesMs.length > 0) pausesMs.push(Math.max(pausesMs.pop()!, ms - cameMs))
+      cameMs = ms
+    }
     most = Math.max(most, now)
-    if (diedAt !== undefined && now > diedAt.bytes) {
-      pausesMs.push(performance.now() - diedAt.ms)
-      diedAt = undefined
-    }
-    if (diedAt === undefined && pausesMs.length < kills && now >= (pausesMs.length + 1) * part && phoenix.kill()) {
-      const server = phoenix.running()
-      diedAt = { ms: performance.now(), bytes: arrived() }
-      await server
-    }
-    await sleep(pollMs)
+    if (pausesMs.length < kills && now >= (pausesMs.length + 1) * part && phoenix.kill()) pausesMs.push(0)
   }
   if (pausesMs.length < kills) complaints.push(`only ${pausesMs.length} of ${kills} deaths`)
   return { pausesMs, complaints }
@@ -86,7 +82,9 @@ export async function copyUnderFire({ bytes, kills, print }: CopyOptions): Promi
     else if ((await digestOf(target)) !== expected) bad.push('the SHA-256 differs')
     const rate = Math.round(bytes / mebibyte / (duration / 1000))
     const pauses = pausesMs.map(seconds).join(', ')
-    print(`${name}: ${bytes / mebibyte} MiB in ${seconds(duration)} (${rate} MiB/s), ${pausesMs.length} deaths, nothing came for ${pauses}`)
+    print(
+      `${name}: ${bytes / mebibyte} MiB in ${seconds(duration)} (${rate} MiB/s), ${pausesMs.length} deaths, after which nothing came for ${pauses}`,
+    )
     bad.forEach(line => print(`FAILED ${name}: ${line}`))
     return bad.length
   }

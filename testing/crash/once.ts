@@ -1,6 +1,6 @@
 /** Appends and exclusive creates under a server that dies all the time: each happens once. */
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SmbClient } from '@holdfast/smb/client'
@@ -21,8 +21,12 @@ const opened = 1
 const recordBytes = 8
 const recordOf = (index: number): string => String(index).padStart(recordBytes - 1, '0') + '\n'
 const nameOf = (index: number): string => `new-${String(index).padStart(4, '0')}`
-/** The longest life of a server, in ms; most are shorter than it takes to answer a few requests. */
-const lifeMsMax = 80
+/** How many files a server lives to see done, and then how many ms: enough to be in the midst of another one. */
+const lifeFiles = (life: number): number => 1 + (life % 9)
+const lifeMs = (life: number): number => (life * 7) % 13
+const pollMs = 1
+// As long as it takes where many other things run on the machine.
+const reconnectMs = 120_000
 
 async function append(share: SmbShare, index: number): Promise<void> {
   await using file = await share.open('log', { flags: 'a' })
@@ -43,13 +47,16 @@ async function createOnce(share: SmbShare, index: number): Promise<void> {
 export async function exactlyOnce({ count, print }: OnceOptions): Promise<number> {
   const begin = performance.now()
   await using phoenix = await Phoenix.start()
-  await using client = await SmbClient.connect({ ...phoenix.smb, ...alice })
+  await using client = await SmbClient.connect({ ...phoenix.smb, ...alice, reconnectMs })
   await using share = await client.share(shareName)
   const complaints: string[] = []
+  let done = 0
   let isOver = false
   const killing = (async () => {
     for (let life = 0; !isOver; life++) {
-      await sleep((life * 17) % lifeMsMax)
+      const until = done + lifeFiles(life)
+      while (done < until && !isOver) await sleep(pollMs)
+      await sleep(lifeMs(life))
       phoenix.kill()
       await phoenix.running()
     }
@@ -57,14 +64,16 @@ export async function exactlyOnce({ count, print }: OnceOptions): Promise<number
   for (const [name, one] of Object.entries({ append, create: createOnce })) {
     for (let index = 0; index < count; index++) {
       await one(share, index).catch((error: unknown) => complaints.push(`${name} ${index}: ${String(error)}`))
+      done++
     }
   }
   isOver = true
   await killing
   const indices = Array.from({ length: count }, (_, index) => index)
   const { docs } = phoenix.folders
-  if (readFileSync(join(docs, 'log'), 'utf8') !== indices.map(recordOf).join('')) complaints.push('the appended file is not what was appended')
-  const wrong = indices.filter(index => readFileSync(join(docs, nameOf(index)), 'utf8') !== recordOf(index))
+  const contentOf = (name: string): string | undefined => (existsSync(join(docs, name)) ? readFileSync(join(docs, name), 'utf8') : undefined)
+  if (contentOf('log') !== indices.map(recordOf).join('')) complaints.push('the appended file is not what was appended')
+  const wrong = indices.filter(index => contentOf(nameOf(index)) !== recordOf(index))
   complaints.push(...wrong.map(index => `${nameOf(index)} has another content`))
   const expectedNames = ['log', ...indices.map(nameOf)]
   if (readdirSync(docs).sort().join() !== expectedNames.join()) complaints.push('there are other files than were made')

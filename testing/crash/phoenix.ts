@@ -57,6 +57,8 @@ export class Phoenix implements AsyncDisposable {
   #server: Promise<Server>
   /** The one that was started last. */
   #latest: Server
+  /** The one that was killed last; it may not know yet. */
+  #victim: Server | undefined
   #dying: StoreKill | undefined
   #isOver = false
 
@@ -97,7 +99,7 @@ export class Phoenix implements AsyncDisposable {
   async running(): Promise<Server> {
     for (;;) {
       const server = await this.#server
-      if (server.isRunning) return server
+      if (server.isRunning && server !== this.#victim) return server
       // `#watch` heard of it before.
       await server.ended
     }
@@ -105,9 +107,11 @@ export class Phoenix implements AsyncDisposable {
 
   /** Kills it at once; false when there is none to be killed. */
   kill(): boolean {
-    const { isRunning } = this.#latest
-    if (isRunning) this.#latest.signal('SIGKILL')
-    return isRunning
+    const victim = this.#latest
+    if (!victim.isRunning || victim === this.#victim) return false
+    this.#victim = victim
+    victim.signal('SIGKILL')
+    return true
   }
 
   /** Sets the trap of its store (or takes it away), and tells what is in there. */

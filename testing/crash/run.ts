@@ -24,8 +24,9 @@ export interface Outcome {
   readonly restarts: number
 }
 
-const reconnectMs = 30_000
-const workloadMsMax = 60_000
+// As long as it takes where many other things run on the machine.
+const reconnectMs = 120_000
+const workloadMsMax = 240_000
 
 /** A server and a way to it, for one run after the other. Stopped with `await using`. */
 export class Range implements AsyncDisposable {

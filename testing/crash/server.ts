@@ -24,6 +24,8 @@ const { values } = parseArgs({
 })
 const stop = new AbortController()
 process.once('SIGTERM', () => stop.abort())
+// Nobody is left to end it.
+process.once('disconnect', () => process.exit(0))
 
 const atOnce = process.env[storeTrapVariable]
 const trap = new StoreTrap(atOnce === undefined ? undefined : (JSON.parse(atOnce) as StoreKill))
