@@ -5,7 +5,7 @@ import { OpenChannelState } from '../core/channel-sequence.ts'
 import type { OpenCloseReason, ServerOpen, TreeContext } from '../core/handler-api.ts'
 import type { DeleteOrder, OpenGrant } from '../opens/index.ts'
 import { DelayedWriteTime, settleAtClose } from './delayed-write-time.ts'
-import { publishRemoval, publishWritten } from './notices.ts'
+import { publishPending, publishRemoval } from './notices.ts'
 import type { FolderSearch } from './search.ts'
 import type { ShareFiles } from './share-files.ts'
 
@@ -57,6 +57,8 @@ export class FileOpen implements ServerOpen {
   hasResumeKey = false
   /** Content was written through it. */
   hasWritten = false
+  /** It is of a file, whose name it has changed. */
+  hasRenamed = false
   /** Where the next query of extended attributes goes on. */
   eaIndex = 0
   #stream: string
@@ -139,11 +141,12 @@ export class FileOpen implements ServerOpen {
   }
 
   /** Goes on where another object for the same open was. */
-  resume({ position, mode, frozen, hasWritten }: FileOpen): void {
+  resume({ position, mode, frozen, hasWritten, hasRenamed }: FileOpen): void {
     this.position = position
     this.mode = mode
     this.frozen = frozen
     this.hasWritten = hasWritten
+    this.hasRenamed = hasRenamed
   }
 
   /** The client has come back: its new open goes on with the file. Undefined where that has been closed. */
@@ -172,7 +175,7 @@ export class FileOpen implements ServerOpen {
     this.used()
     this.files.byId.delete(this.persistentId)
     this.search = undefined
-    publishWritten(this)
+    publishPending(this)
     const result = this.files.opens.close(this.grant)
     const { deleteNow } = result instanceof Promise ? await result : result
     if (deleteNow === undefined) {

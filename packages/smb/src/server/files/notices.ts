@@ -44,9 +44,13 @@ export function publishWrite(open: FileOpen, filter: number): void {
   publishChange(open, filter, false)
 }
 
-/** The open is about to be closed. */
-export function publishWritten(open: FileOpen): void {
+/**
+ * The open is about to be closed: what is not told before (MS-FSA 2.1.5.4, PendingNotifications). To rename a file sets its attribute ARCHIVE,
+ * which counts as a change wherever it was set before; folders have none.
+ */
+export function publishPending(open: FileOpen): void {
   if (open.hasWritten) publishChange(open, 0, true)
+  if (open.hasRenamed) publishChange(open, notifyFilters.attributes | notifyFilters.creation, false)
 }
 
 function publishChange(open: FileOpen, filter: number, listing: boolean): void {

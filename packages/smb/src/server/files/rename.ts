@@ -65,6 +65,7 @@ async function carryOut(request: RequestContext, open: FileOpen, asked: RenameAs
   must('status' in answer ? answer : await settled(request, answer, { onWaiting }))
   await open.handle.rename({ path }, { replace: replaces !== undefined || there !== undefined })
   await opens.commitRename(open.grant, { path })
+  open.hasRenamed = !open.isFolder
   opens.notify.publishRename({ from: splitPath(from), to: splitPath(path), isFolder: open.isFolder, parentKey: open.parentLeaseKey })
 }
 

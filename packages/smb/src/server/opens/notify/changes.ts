@@ -9,15 +9,10 @@ export const changesOfRename = ({ from, to, isFolder, parentKey }: RenameNotice)
   const filter = nameFilter(isFolder)
   const sameFolder = foldPath(from.folder) === foldPath(to.folder)
   const shown = { filter, listing: true, parentKey }
-  const changes: FolderChange[] = [
+  return [
     { folder: from.folder, name: from.name, action: sameFolder ? notifyActions.renamedOldName : notifyActions.removed, ...shown },
     { folder: to.folder, name: to.name, action: sameFolder ? notifyActions.renamedNewName : notifyActions.added, ...shown },
   ]
-  // Windows reports changed attributes of a renamed file as well, but not of a folder.
-  if (!isFolder && sameFolder) {
-    changes.push({ ...to, action: notifyActions.modified, filter: notifyFilters.attributes | notifyFilters.creation })
-  }
-  return changes
 }
 
 const actionsOfExternal: Readonly<Record<ExternalChange['action'], number>> = {
