@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { deliverBreak, silentAfterMs } from './break-delivery.ts'
+import { deadAfterMs, deliverBreak, silentAfterMs } from './break-delivery.ts'
 import type { BreakChannel } from './break-delivery.ts'
 
 /** Channels by name that write down what is sent on them, and a clock that moves when told. */
@@ -10,10 +10,11 @@ function channels(states: Readonly<Record<string, 'alive' | 'silent' | 'gone'>>)
   const list = Object.entries(states).map(([name, state]): BreakChannel => ({
     send: () => state !== 'gone' && sent.push(name) > 0,
     isSilent: () => state === 'silent',
+    close: () => void sent.push(`close ${name}`),
   }))
   const timers = {
     set: (action: () => void, delayMs: number) => {
-      assert.equal(delayMs, silentAfterMs)
+      assert.ok([silentAfterMs, deadAfterMs].includes(delayMs))
       return due.push(action)
     },
     clear() {},
@@ -53,6 +54,16 @@ describe('delivery of a break (MS-SMB2 3.3.4.6, 3.3.4.7)', () => {
     isDue = false
     pass()
     assert.deepEqual(sent, ['a'])
+  })
+
+  test('where no channel is acknowledged, all are closed', () => {
+    const { list, sent, timers, pass } = channels({ a: 'silent', b: 'silent' })
+    deliverBreak(list, () => true, timers)
+    pass()
+    pass()
+    assert.deepEqual(sent, ['a', 'b'])
+    pass()
+    assert.deepEqual(sent, ['a', 'b', 'close a', 'close b'])
   })
 
   test('there is no channel', () => {

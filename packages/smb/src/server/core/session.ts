@@ -187,7 +187,11 @@ export class Session implements SessionContext {
   }
 
   #breakChannel(connection: SmbConnection, body: Uint8Array): BreakChannel {
-    return { send: () => this.#sendOn(connection, body), isSilent: silentMs => connection.isGone || connection.link.isSilent(silentMs) }
+    return {
+      send: () => this.#sendOn(connection, body),
+      isSilent: silentMs => connection.isGone || connection.link.isSilent(silentMs),
+      close: () => connection.close('silent'),
+    }
   }
 
   #sendOn(connection: SmbConnection, body: Uint8Array): boolean {
