@@ -100,6 +100,15 @@ describe("Samba's smbclient against the product", { skip: missing('smbclient') }
     await expectGood(['deltree Straße'])
   })
 
+  test('a folder is asked for a file by its short name, too (MS-FSA 2.1.5.6.3)', async () => {
+    writeFileSync(folder.at('docs', 'a long name.html'), '')
+    const shortName = /altname: (\S+~\S+)/.exec(await expectGood(['allinfo "a long name.html"']))?.[1]
+    assert.ok(shortName !== undefined)
+    assert.match(await expectGood([`ls ${shortName}`]), /a long name\.html/)
+    assert.equal((await run([`ls ${shortName.replace('~', '_')}`])).ntStatus, 'NT_STATUS_NO_SUCH_FILE')
+    await expectGood(['del "a long name.html"'])
+  })
+
   test('what changes on disk is what the next listing shows', async () => {
     writeFileSync(folder.at('docs', 'made-outside.txt'), 'hello')
     assert.match(await expectGood(['ls']), /made-outside\.txt +[A-Z]* +5 /)

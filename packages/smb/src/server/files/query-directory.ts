@@ -13,6 +13,7 @@ import { splitPath } from './notices.ts'
 import { fileOpen } from './opened.ts'
 import { FolderSearch } from './search.ts'
 import type { Shown } from './search.ts'
+import { longName, mayBeShort } from './short-paths.ts'
 
 /** Bytes of the response's body before the listing. */
 const fixedBytes = 8
@@ -33,7 +34,9 @@ export const queryDirectory: CommandHandler = async request => {
     // A scan is restarted with the new pattern where there is one, and with REOPEN only (3.3.5.18).
     const pattern = asked.fileName === '' ? open.search!.pattern : asked.fileName
     if (pattern.includes('\\') || pattern.includes('/')) return request.fail(NtStatus.OBJECT_NAME_INVALID)
-    open.search = await FolderSearch.start({ handle: open.handle, parent: () => parentInfo(open), pattern, shown: visibility(request, open) })
+    // Both names of a file are looked at (MS-FSA 2.1.5.6.3); short ones when they are asked for whole, so that `*.htm` is not `*.html`, too.
+    const name = mayBeShort(pattern) ? await longName(open.files, open.path, pattern) : pattern
+    open.search = await FolderSearch.start({ handle: open.handle, parent: () => parentInfo(open), pattern: name, shown: visibility(request, open) })
   }
   const search = open.search!
   const body = request.reserve(fixedBytes + asked.outputBufferLength)

@@ -22,7 +22,8 @@ export async function longPath(files: ShareFiles, path: string): Promise<string>
   return folder
 }
 
-async function longName(files: ShareFiles, folder: string, component: string): Promise<string> {
+/** The name in a folder that a component stands for: itself where there is such a file. */
+export async function longName(files: ShareFiles, folder: string, component: string): Promise<string> {
   const path = folder === '' ? component : `${folder}/${component}`
   if ((await files.fileSystem.stat(path, { noFollow: true })) !== undefined) return component
   return files.shortNames.resolve(folder, component) ?? (await findByShortName(files, folder, upcaseName(component))) ?? component
