@@ -224,7 +224,7 @@ export interface ServerOpen {
   onGone(reason: OpenCloseReason): MaybePromise<void>
 }
 
-/** Opens of a session by FileId: a lookup is an array index and three comparisons. */
+/** Opens of a session by FileId. */
 export interface OpenMap {
   readonly size: number
   /** Gives the open its `volatileId`. Throws StatusError INSUFFICIENT_RESOURCES above the limit of opens per session, USER_SESSION_DELETED when the session has ended meanwhile. */

@@ -4,40 +4,39 @@ import { StatusError } from './handler-api.ts'
 import type { OpenMap, ServerOpen } from './handler-api.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 
-const indexOf = (volatileId: bigint): number => Number(volatileId & 0xffffffffn) - 1
-const volatileIdOf = (generation: number, index: number): bigint => (BigInt(generation) << 32n) | BigInt(index + 1)
-
-interface Slot {
-  open: ServerOpen | undefined
-  /** High half of the volatile id; another one with each use of the slot, so that an old FileId does not name a new open. */
-  generation: number
-  persistentLow: number
-  persistentHigh: number
+interface Place {
+  readonly open: ServerOpen
+  readonly high: number
+  readonly persistentLow: number
+  readonly persistentHigh: number
 }
 
+/** Small integers to V8: what is looked up with each request must not be a number on the heap. */
+const mostLow = 0x3fff_ffff
+
+const lowOf = (volatileId: bigint): number => Number(volatileId & 0xffffffffn)
+
 /**
- * FileId.Volatile is {slot + 1, generation}: a lookup is an array index and three comparisons, without a BigInt.
- * All ones and all zeros are never given out.
+ * FileId.Volatile is {a number that counts up, a number of the session}. Both begin at random, so that opens that have been in another session
+ * keep theirs (3.3.5.9.7, 3.3.5.9.12): Linux (since 6.8) sends requests with the FileId of before. All ones and all zeros are never given out.
  */
 export class SessionOpens implements OpenMap {
-  readonly #slots: Slot[] = []
-  readonly #free: number[] = []
+  readonly #places = new Map<number, Place>()
   /** Volatile ids of opens that are still to come. */
-  readonly #reserved = new Set<bigint>()
+  readonly #reserved = new Set<number>()
   /** Who waits for an open to come, by volatile id. */
   readonly #arrivals = new Map<bigint, (() => void)[]>()
   readonly #opensMax: number
-  #size = 0
+  readonly #high = BigInt(randomInt(1, 0x7fffffff)) << 32n
+  #next = randomInt(1, mostLow)
   #hasEnded = false
-  #generation: number
 
-  constructor(options: { readonly opensMax: number; readonly firstGeneration?: number }) {
+  constructor(options: { readonly opensMax: number }) {
     this.#opensMax = options.opensMax
-    this.#generation = options.firstGeneration ?? randomInt(1, 0x7fffffff)
   }
 
   get size(): number {
-    return this.#size
+    return this.#places.size + this.#reserved.size
   }
 
   /** The session has ended: whoever is late with an open has to give it up. */
@@ -46,34 +45,32 @@ export class SessionOpens implements OpenMap {
   }
 
   reserve(): bigint {
-    if (this.#hasEnded) throw new StatusError(NtStatus.USER_SESSION_DELETED, 'the session has ended meanwhile')
-    if (this.#size >= this.#opensMax) throw new StatusError(NtStatus.INSUFFICIENT_RESOURCES, 'too many opens in this session')
-    this.#generation = this.#generation >= 0x7ffffffe ? 1 : this.#generation + 1
-    const index = this.#freeIndex()
-    this.#slots[index] = { open: undefined, generation: this.#generation, persistentLow: 0, persistentHigh: 0 }
-    this.#size += 1
-    const volatileId = volatileIdOf(this.#generation, index)
-    this.#reserved.add(volatileId)
-    return volatileId
+    this.#mustGoOn()
+    if (this.size >= this.#opensMax) throw new StatusError(NtStatus.INSUFFICIENT_RESOURCES, 'too many opens in this session')
+    do this.#next = this.#next >= mostLow ? 1 : this.#next + 1
+    while (!this.#isFree(this.#next))
+    this.#reserved.add(this.#next)
+    return this.#high | BigInt(this.#next)
   }
 
   giveBack(volatileId: bigint): void {
-    if (!this.#reserved.delete(volatileId)) return
-    this.#size -= 1
-    this.#free.push(indexOf(volatileId))
+    this.#reserved.delete(lowOf(volatileId))
   }
 
   add<T extends ServerOpen>(open: T, reserved: bigint = this.reserve()): T {
-    if (this.#hasEnded) throw new StatusError(NtStatus.USER_SESSION_DELETED, 'the session has ended meanwhile')
-    this.#reserved.delete(reserved)
-    return this.#seat(open, reserved)
+    this.#mustGoOn()
+    this.#reserved.delete(lowOf(reserved))
+    this.#seat(open, reserved)
+    return open
   }
 
-  /** Whether `restore` may give an open that id. */
   isFree(volatileId: bigint): boolean {
-    const index = indexOf(volatileId)
-    const slot = this.#slots[index]
-    return slot === undefined || (slot.open === undefined && !this.#reserved.has(volatileIdOf(slot.generation, index)))
+    return this.#isFree(lowOf(volatileId))
+  }
+
+  restore(open: ServerOpen, volatileId: bigint): void {
+    this.#mustGoOn()
+    this.#seat(open, volatileId)
   }
 
   /** Resolves when there is an open with that id, or when the wait is given up (`stopWaiting`). */
@@ -88,61 +85,27 @@ export class SessionOpens implements OpenMap {
     this.#arrivals.delete(volatileId)
   }
 
-  restore(open: ServerOpen, volatileId: bigint): void {
-    if (this.#hasEnded) throw new StatusError(NtStatus.USER_SESSION_DELETED, 'the session has ended meanwhile')
-    while (this.#slots.length <= indexOf(volatileId)) {
-      this.#free.push(this.#slots.length)
-      this.#slots.push({ open: undefined, generation: 0, persistentLow: 0, persistentHigh: 0 })
-    }
-    this.#size += 1
-    this.#seat(open, volatileId)
-  }
-
-  #seat<T extends ServerOpen>(open: T, volatileId: bigint): T {
-    this.#slots[indexOf(volatileId)] = {
-      open,
-      generation: Number(volatileId >> 32n),
-      persistentLow: Number(open.persistentId & 0xffffffffn),
-      persistentHigh: Number((open.persistentId >> 32n) & 0xffffffffn),
-    }
-    open.volatileId = volatileId
-    if (this.#arrivals.size > 0) this.stopWaiting(volatileId)
-    return open
-  }
-
-  #freeIndex(): number {
-    for (let index = this.#free.pop(); index !== undefined; index = this.#free.pop()) {
-      // One may be listed twice, or have been restored meanwhile.
-      if (this.isFree(volatileIdOf(0, index))) return index
-    }
-    return this.#slots.length
-  }
-
   remove(open: ServerOpen): void {
-    const index = indexOf(open.volatileId)
-    const slot = this.#slots[index]
-    if (slot?.open !== open) return
-    slot.open = undefined
-    this.#size -= 1
-    this.#free.push(index)
+    const low = lowOf(open.volatileId)
+    if (this.#places.get(low)?.open === open) this.#places.delete(low)
   }
 
   /** True while the open can be found. */
   has(open: ServerOpen): boolean {
-    return this.#slots[indexOf(open.volatileId)]?.open === open
+    return this.#places.get(lowOf(open.volatileId))?.open === open
   }
 
   at(bytes: Buffer, offset: number): ServerOpen | undefined {
-    const slot = this.#slots[bytes.readUInt32LE(offset + 8) - 1]
+    const place = this.#places.get(bytes.readUInt32LE(offset + 8))
     if (
-      slot === undefined ||
-      slot.generation !== bytes.readUInt32LE(offset + 12) ||
-      slot.persistentLow !== bytes.readUInt32LE(offset) ||
-      slot.persistentHigh !== bytes.readUInt32LE(offset + 4)
+      place === undefined ||
+      place.high !== bytes.readUInt32LE(offset + 12) ||
+      place.persistentLow !== bytes.readUInt32LE(offset) ||
+      place.persistentHigh !== bytes.readUInt32LE(offset + 4)
     ) {
       return undefined
     }
-    return slot.open
+    return place.open
   }
 
   writeFileId(open: ServerOpen, target: Buffer, offset: number): void {
@@ -151,6 +114,25 @@ export class SessionOpens implements OpenMap {
   }
 
   *values(): Iterable<ServerOpen> {
-    for (const slot of this.#slots) if (slot.open !== undefined) yield slot.open
+    for (const { open } of this.#places.values()) yield open
+  }
+
+  #mustGoOn(): void {
+    if (this.#hasEnded) throw new StatusError(NtStatus.USER_SESSION_DELETED, 'the session has ended meanwhile')
+  }
+
+  #isFree(low: number): boolean {
+    return !this.#places.has(low) && !this.#reserved.has(low)
+  }
+
+  #seat(open: ServerOpen, volatileId: bigint): void {
+    open.volatileId = volatileId
+    this.#places.set(lowOf(volatileId), {
+      open,
+      high: Number(volatileId >> 32n),
+      persistentLow: lowOf(open.persistentId),
+      persistentHigh: Number((open.persistentId >> 32n) & 0xffffffffn),
+    })
+    if (this.#arrivals.size > 0) this.stopWaiting(volatileId)
   }
 }
