@@ -105,7 +105,7 @@ function createShareFiles(node: WorkerNode, share: ServedShare, options: SmbServ
         removeByPath(files, order)
           .then(() => publishRemoval(files, order))
           .catch((error: unknown) => options.dependencies.log?.warn({ error, path: order.path }, 'a file marked for deletion could not be removed'))
-          .finally(() => opens.deleteFinished(order.ticket))
+          .finally(() => void opens.deleteFinished(order))
       },
     },
     store: isContinuouslyAvailable(share) ? share.openStore : undefined,

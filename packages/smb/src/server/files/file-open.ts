@@ -3,7 +3,7 @@ import { FsError } from '@holdfast/storage'
 import type { FileHandle, FileTime } from '@holdfast/storage'
 import { OpenChannelState } from '../core/channel-sequence.ts'
 import type { OpenCloseReason, ServerOpen, TreeContext } from '../core/handler-api.ts'
-import type { DeleteOrder, OpenGrant } from '../opens/index.ts'
+import type { DeleteOrder, OpenGrant, OpenReference } from '../opens/index.ts'
 import { DelayedWriteTime, settleAtClose } from './delayed-write-time.ts'
 import { publishPending, publishRemoval } from './notices.ts'
 import type { FolderSearch } from './search.ts'
@@ -196,10 +196,27 @@ export class FileOpen implements ServerOpen {
       if (order.isFolder && error instanceof FsError && error.code === 'not-empty') return
       throw error
     } finally {
-      this.files.opens.deleteFinished(order.ticket)
-      await this.handle.close()
+      try {
+        await this.files.opens.deleteFinished(order)
+      } finally {
+        await this.handle.close()
+      }
     }
     publishRemoval(this.files, order)
+  }
+}
+
+/** Closes an open that no object here stands for, as its file could not be opened again. */
+export async function closeWithoutFile(files: ShareFiles, open: OpenReference): Promise<void> {
+  const { deleteNow } = await files.opens.close(open)
+  if (deleteNow === undefined) return
+  try {
+    await removeByPath(files, deleteNow)
+  } catch (error) {
+    // Usually that has been done already.
+    if (!(error instanceof FsError)) throw error
+  } finally {
+    await files.opens.deleteFinished(deleteNow)
   }
 }
 

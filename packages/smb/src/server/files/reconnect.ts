@@ -10,7 +10,7 @@ import type { OpenRecord, Reconnected, Seat } from '../opens/index.ts'
 import type { Created } from './create.ts'
 import type { CreatePlan } from './create-request.ts'
 import { replyCreated } from './create-reply.ts'
-import { FileOpen } from './file-open.ts'
+import { closeWithoutFile, FileOpen } from './file-open.ts'
 import { statusOf } from './opened.ts'
 import type { ShareFiles } from './share-files.ts'
 
@@ -80,7 +80,7 @@ export async function goOnWith(tree: TreeContext, files: ShareFiles, { record, .
   const kept = files.byId.get(grant.openId)
   const handle = kept?.takeHandle() ?? (await reopen(files, record))
   if (handle === undefined) {
-    await files.opens.close(grant)
+    await closeWithoutFile(files, grant)
     return undefined
   }
   const { createOptions } = record.durable!.face as OpenFace

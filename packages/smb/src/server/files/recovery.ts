@@ -1,6 +1,7 @@
 /** A session whose worker has died finds its durable, resilient and persistent opens again where it goes on: its client notices nothing. */
 import type { RequestContext, SessionContext, TreeContext } from '../core/handler-api.ts'
 import type { Reconnected } from '../opens/index.ts'
+import { closeWithoutFile } from './file-open.ts'
 import { goOnWith } from './reconnect.ts'
 import type { OpenFace } from './reconnect.ts'
 import { ShareFiles } from './share-files.ts'
@@ -28,11 +29,9 @@ async function seat(
 ): Promise<void> {
   const { seat: place, face } = found.record.durable!
   const tree = trees.get(place!.treeId)
-  const open = tree && (await goOnWith(tree, files, found))
-  if (open === undefined) {
-    await files.opens.close(found)
-    return
-  }
+  if (tree === undefined) return closeWithoutFile(files, found)
+  const open = await goOnWith(tree, files, found)
+  if (open === undefined) return
   try {
     session.opens.restore(open, place!.volatileId)
   } catch {

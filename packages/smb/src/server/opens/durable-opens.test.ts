@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { mostParked } from './durable-opens.ts'
+import type { OpenChanges, OpenStore } from './journal.ts'
 import type { TableMessage } from './partition-state.ts'
 import { createTable, opened, request, waits } from './testing-support.ts'
 import { oplockLevels, type OpenRequest, type ReconnectRequest } from './types.ts'
@@ -280,4 +281,18 @@ describe('renames of opens that outlive their connection', () => {
     table.commitRename(openId, { path: 'new' })
     assert.deepEqual([table.recordOf(openId)?.path, table.recordOf(openId)?.otherPath], ['new', request().path])
   })
+})
+
+test('the record of a persistent open that ordered a removal stays until that is done: nobody may live to do it', async () => {
+  const written: OpenChanges[] = []
+  const store: OpenStore = { load: async () => [], write: async changes => void written.push(changes) }
+  const { table } = createTable({ store })
+  const { openId } = opened(table.open(0, durable({ deleteOnClose: true }, 2, true)))
+  await table.journal?.flush()
+  const { deleteNow } = table.close(openId)
+  assert.equal(deleteNow?.isStored, true)
+  assert.equal(table.journal?.flush(), undefined)
+  table.deleteFinished(deleteNow.ticket)
+  await table.journal?.flush()
+  assert.deepEqual(written[1], { put: [], remove: [openId] })
 })

@@ -8,6 +8,7 @@ import { Pending } from './pending.ts'
 import type {
   CachingRecord,
   CloseResult,
+  DeleteOrder,
   MaybePromise,
   LeaseAcknowledgement,
   LockElement,
@@ -133,8 +134,9 @@ export class LocalOpens implements Opens {
     return afterFlush(this.#table.journal, result)
   }
 
-  deleteFinished(ticket: number): void {
+  deleteFinished({ ticket }: DeleteOrder): MaybePromise<void> {
     this.#table.deleteFinished(ticket)
+    return this.#written(undefined)
   }
 
   acknowledgeOplockBreak({ openId }: OpenReference, level: number): MaybePromise<OplockAcknowledgement> {

@@ -34,9 +34,9 @@ const createBench = (workers = 2, options: Partial<OpenTableClientOptions> = {})
         onOplockBreak: ({ openId, newLevel }) => events.push(`${index}: ${openId & 0xffn}>${newLevel}`),
         onLeaseBreak: ({ leaseKey, newState }) => events.push(`${index}: ${leaseKey}>${newState}`),
         onPathChanged: ({ path }) => events.push(`${index}: ${path}`),
-        onOrphanedDelete: ({ path, ticket }) => {
-          events.push(`${index}: delete ${path}`)
-          opens[index].deleteFinished(ticket)
+        onOrphanedDelete: order => {
+          events.push(`${index}: delete ${order.path}`)
+          void opens[index].deleteFinished(order)
         },
       },
       ...options,
@@ -176,7 +176,7 @@ describe('two workers', () => {
     const { deleteNow } = await value(other.close(mine))
     assert.equal(deleteNow?.path, 'new')
     assert.deepEqual(await value(other.open(request())), { status: 'DELETE_PENDING' })
-    other.deleteFinished(deleteNow.ticket)
+    void other.deleteFinished(deleteNow)
     await granted(other.open(request()))
   })
 })

@@ -70,6 +70,8 @@ interface Deletion {
   readonly order: DeleteOrder
   readonly stream: Stream
   readonly worker: number
+  /** The open whose end it is. */
+  readonly openId: bigint
   /** Where nobody served the last open: who waits for the end. */
   whenGone?: (() => void)[]
 }
@@ -96,6 +98,8 @@ export class OpenTable {
   /** Who should be told of a break and cannot be. */
   readonly #unreachable = new Set<Caching>()
   readonly #deletions = new Map<number, Deletion>()
+  /** Records of persistent opens that have ended, but for a removal they have ordered: should nobody live to do it, it is ordered again. */
+  readonly #leaving = new Map<bigint, OpenRecord>()
   #ticket: number
 
   constructor(options: OpenTableOptions) {
@@ -282,8 +286,8 @@ export class OpenTable {
 
   #close(open: Open): DeleteOrder | undefined {
     const { stream, caching } = open
+    const record = this.#persistentRecord(open.id)
     open.closed = true
-    this.journal?.note(open.id)
     this.#durable.closed(open)
     releaseLocks(this.#state, open)
     this.notify.closed(open.id)
@@ -294,8 +298,11 @@ export class OpenTable {
       caching.opens.delete(open)
       if (caching.opens.size === 0) this.#state.removeCaching(caching)
     }
-    const order = orderDeletion(open, () => ++this.#ticket)
-    if (order !== undefined) this.#deletions.set(order.ticket, { order, stream, worker: open.worker })
+    const ordered = orderDeletion(open, () => ++this.#ticket)
+    const order = ordered && record !== undefined ? { ...ordered, isStored: true } : ordered
+    if (order !== undefined) this.#deletions.set(order.ticket, { order, stream, worker: open.worker, openId: open.id })
+    if (order?.isStored === true) this.#leaving.set(open.id, record!)
+    else this.journal?.note(open.id)
     this.#state.prune(stream)
     this.#state.waiting.refuse(waiter => waiter.open === open, 'FILE_CLOSED')
     if (caching?.opens.size === 0) this.#state.waiting.release(caching)
@@ -306,6 +313,7 @@ export class OpenTable {
     const deletion = this.#deletions.get(ticket)
     if (deletion === undefined) return
     this.#deletions.delete(ticket)
+    if (this.#leaving.delete(deletion.openId)) this.journal?.note(deletion.openId)
     if (deletion.whenGone !== undefined) for (const tell of deletion.whenGone) this.#scheduler.defer(tell)
     const { stream } = deletion
     const { file } = stream
@@ -410,7 +418,8 @@ export class OpenTable {
 
   #persistentRecord(openId: bigint): OpenRecord | undefined {
     const open = this.#state.opens.get(openId)
-    return open?.durable?.persistent === true ? recordOf(open) : undefined
+    if (open === undefined) return this.#leaving.get(openId)
+    return open.durable?.persistent === true ? recordOf(open) : undefined
   }
 
   /** Enters the opens that the store has: all of them wait for their clients. */

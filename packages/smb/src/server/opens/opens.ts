@@ -3,6 +3,7 @@ import type { Pending } from './pending.ts'
 import type {
   CachingRecord,
   CloseResult,
+  DeleteOrder,
   ContendKind,
   LeaseAcknowledgement,
   LockElement,
@@ -43,7 +44,7 @@ export interface Opens {
   /** A session whose worker has died goes on here: its opens that have outlived that. */
   takeOver(session: SessionReference): MaybePromise<readonly Reconnected[]>
   /** What `deleteNow` ordered is done (or failed). */
-  deleteFinished(ticket: number): void
+  deleteFinished(order: DeleteOrder): MaybePromise<void>
   /** OPLOCK_BREAK acknowledgement (MS-SMB2 3.3.5.22.1). */
   acknowledgeOplockBreak(open: OpenReference, level: number): MaybePromise<OplockAcknowledgement>
   /** Lease break acknowledgement (MS-SMB2 3.3.5.22.2). */

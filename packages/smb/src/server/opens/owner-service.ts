@@ -262,7 +262,7 @@ export class OwnerService {
       },
       cancel: ({ token }, from) => this.#cancellable.get(`${from}:${token}`)?.(),
       contend: ({ openId }) => table.contend(openId),
-      deleteFinished: ({ ticket }) => table.deleteFinished(ticket),
+      deleteFinished: ({ ticket }) => this.#written(table.deleteFinished(ticket)),
       publish: change => table.notify.publish(change),
       publishRename: rename => table.notify.publishRename(rename),
     }

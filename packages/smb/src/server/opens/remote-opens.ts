@@ -12,6 +12,7 @@ import {
   leaseStates,
   type CachingRecord,
   type CloseResult,
+  type DeleteOrder,
   type LeaseAcknowledgement,
   type LockElement,
   type LockSequence,
@@ -236,7 +237,8 @@ export class RemoteOpens implements Opens {
     return taken.map(({ result }) => result)
   }
 
-  deleteFinished(ticket: number): void {
+  deleteFinished({ ticket, isStored }: DeleteOrder): MaybePromise<void> {
+    if (isStored === true) return this.#ask('deleteFinished', { ticket })
     this.#tell('deleteFinished', { ticket })
   }
 

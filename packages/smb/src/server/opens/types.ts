@@ -211,11 +211,13 @@ export interface StatusResult {
 
 /** A file or stream that is to be removed from the filesystem now. */
 export interface DeleteOrder extends FileIdentity {
-  /** Say `deleteFinished(ticket)` when it is gone (or could not be removed); until then its opens get DELETE_PENDING. */
+  /** Say `deleteFinished` when it is gone (or could not be removed); until then its opens get DELETE_PENDING. */
   readonly ticket: number
   readonly path: string
   readonly stream: string
   readonly isFolder: boolean
+  /** The open that it ends is in a store until then: who is told of the end is told afterwards. */
+  readonly isStored?: boolean
   /** ParentLeaseKey under which it goes: where the open that marked it and the last one have the same. */
   readonly parentKey?: string
 }
