@@ -162,14 +162,15 @@ export class SmbRequest implements RequestContext {
     this.chain.releaseMessage()
   }
 
-  /** Tells the handler that nobody waits for it any more. Only the first call counts. */
-  cancel(reason: CancelReason): void {
-    if (this.cancelReason !== undefined) return
+  /** Tells the handler that nobody waits for it any more. Only the first call counts. True: it listens, and gives up soon. */
+  cancel(reason: CancelReason): boolean {
+    if (this.cancelReason !== undefined) return false
     this.cancelReason = reason
     const listener = this.#cancelListener
     this.#cancelListener = undefined
     this.#abort?.abort()
     listener?.(reason)
+    return listener !== undefined
   }
 
   /** Writes the header (and, for a failure, the body) of the response and hands it to the chain. */
