@@ -80,9 +80,12 @@ export class DelayedWriteTime {
 /** Metadata as a query through this open shows it. */
 export function shownInfo(open: FileOpen): MaybePromise<FileInfo> {
   const info = open.handle.info()
-  const { delayed } = open
-  if (delayed === undefined) return info
-  return info instanceof Promise ? info.then(later => delayed.show(later)) : delayed.show(info)
+  return info instanceof Promise ? info.then(later => shown(open, later)) : shown(open, info)
+}
+
+function shown({ delayed, renamed }: FileOpen, info: FileInfo): FileInfo {
+  const timed = delayed === undefined ? info : delayed.show(info)
+  return renamed !== undefined && info.changedAt === renamed.changedAt ? { ...timed, changedAt: renamed.shown } : timed
 }
 
 /** Before CLOSE: what was written late is written now, as far as anybody can tell. */

@@ -57,8 +57,8 @@ export class FileOpen implements ServerOpen {
   hasResumeKey = false
   /** Content was written through it. */
   hasWritten = false
-  /** It is of a file, whose name it has changed. */
-  hasRenamed = false
+  /** Of a file whose name it has changed: the ChangeTime that this made, and what shows in its place until it is closed or something else changes. */
+  renamed: { readonly changedAt: FileTime; readonly shown: FileTime } | undefined
   /** Where the next query of extended attributes goes on. */
   eaIndex = 0
   #stream: string
@@ -141,12 +141,12 @@ export class FileOpen implements ServerOpen {
   }
 
   /** Goes on where another object for the same open was. */
-  resume({ position, mode, frozen, hasWritten, hasRenamed }: FileOpen): void {
+  resume({ position, mode, frozen, hasWritten, renamed }: FileOpen): void {
     this.position = position
     this.mode = mode
     this.frozen = frozen
     this.hasWritten = hasWritten
-    this.hasRenamed = hasRenamed
+    this.renamed = renamed
   }
 
   /** The client has come back: its new open goes on with the file. Undefined where that has been closed. */

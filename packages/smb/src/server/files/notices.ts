@@ -50,7 +50,7 @@ export function publishWrite(open: FileOpen, filter: number): void {
  */
 export function publishPending(open: FileOpen): void {
   if (open.hasWritten) publishChange(open, 0, true)
-  if (open.hasRenamed) publishChange(open, notifyFilters.attributes | notifyFilters.creation, false)
+  if (open.renamed !== undefined) publishChange(open, notifyFilters.attributes | notifyFilters.creation, false)
 }
 
 function publishChange(open: FileOpen, filter: number, listing: boolean): void {

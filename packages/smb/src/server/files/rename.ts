@@ -10,6 +10,7 @@ import type { RequestContext } from '../core/handler-api.ts'
 import { parseRenameTarget } from '../naming/index.ts'
 import type { ParsedName } from '../naming/index.ts'
 import { notifyActions, notifyFilters } from '../opens/index.ts'
+import { shownInfo } from './delayed-write-time.ts'
 import type { FileOpen } from './file-open.ts'
 import { splitPath } from './notices.ts'
 import { longPath, mayBeShort } from './short-paths.ts'
@@ -63,9 +64,10 @@ async function carryOut(request: RequestContext, open: FileOpen, asked: RenameAs
   const { opens } = open.files
   const answer = opens.prepareRename(open.grant, { path, ...identity(replaces) })
   must('status' in answer ? answer : await settled(request, answer, { onWaiting }))
+  const { changedAt: shown } = await shownInfo(open)
   await open.handle.rename({ path }, { replace: replaces !== undefined || there !== undefined })
   await opens.commitRename(open.grant, { path })
-  open.hasRenamed = !open.isFolder
+  if (!open.isFolder) open.renamed = { changedAt: (await open.handle.info()).changedAt, shown }
   opens.notify.publishRename({ from: splitPath(from), to: splitPath(path), isFolder: open.isFolder, parentKey: open.parentLeaseKey })
 }
 
