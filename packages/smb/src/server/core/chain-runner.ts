@@ -84,11 +84,12 @@ async function afterArrival(request: SmbRequest): Promise<Outcome> {
   const { timers, dependencies } = connection.server
   const at = headerSize + request.entry.fileIdAt
   const volatileId = message.readBigUInt64LE(at + 8)
-  if (await dependencies.fileCommands.isAwaited(request, message.readBigUInt64LE(at))) {
-    const timer = timers.set(() => session.opens.stopWaiting(volatileId), arrivalMs)
-    await session.opens.arrival(volatileId)
-    timers.clear(timer)
-  }
+  // It may arrive while the open table is asked.
+  const arrival = session.opens.arrival(volatileId)
+  const timer = timers.set(() => session.opens.stopWaiting(volatileId), arrivalMs)
+  if (await dependencies.fileCommands.isAwaited(request, message.readBigUInt64LE(at))) await arrival
+  else session.opens.stopWaiting(volatileId)
+  timers.clear(timer)
   return begin(request)
 }
 

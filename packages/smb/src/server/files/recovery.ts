@@ -10,7 +10,7 @@ import { ShareFiles } from './share-files.ts'
 export function isAwaited({ tree, session, connection }: RequestContext, openId: bigint): boolean | Promise<boolean> {
   const { extension } = tree.share
   if (!(extension instanceof ShareFiles)) return false
-  return extension.opens.awaits({ openId, clientGuid: connection.clientGuid, owner: session.user.sid })
+  return extension.opens.awaits({ openId, clientGuid: connection.clientGuid, owner: session.user.sid, session: session.id })
 }
 
 export async function recover(session: SessionContext, trees: ReadonlyMap<number, TreeContext>): Promise<void> {

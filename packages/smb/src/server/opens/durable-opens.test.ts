@@ -258,6 +258,19 @@ describe('renames of opens that outlive their connection', () => {
     assert.equal(table.reconnect(0, ask(999n, { persistent: true })).status, 'SUCCESS')
   })
 
+  test('a request that overtakes the reconnect of its open is to wait: for its client, or on the way to its session', () => {
+    const { table } = createTable()
+    const { openId } = opened(table.open(0, durable({}, 2, true)))
+    const claim = { openId, clientGuid, owner, session: 5n }
+    assert.equal(table.awaits(claim), false)
+    table.park(openId, false)
+    assert.equal(table.awaits(claim), true)
+    assert.equal(table.awaits({ ...claim, clientGuid: 'e'.repeat(32) }), false)
+    table.reconnect(0, ask(openId, { persistent: true, seat: { session: 5n, treeId: 1, volatileId: 9n } }))
+    assert.equal(table.awaits(claim), true)
+    assert.equal(table.awaits({ ...claim, session: 6n }), false)
+  })
+
   test('a client that has not heard of its rename finds the open by the old name and by the new one', () => {
     const lease = { version: 2, key: 'd'.repeat(32), state: 7, epoch: 0 } as const
     for (const [path, status] of [

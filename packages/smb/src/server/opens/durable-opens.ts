@@ -139,10 +139,12 @@ export class DurableOpens {
     return reconnected(open)
   }
 
-  /** Whether a persistent open waits for this client. */
-  awaits({ openId, clientGuid, owner }: Claim): boolean {
+  /** Whether a persistent open waits for this client, or is just on its way to this session. */
+  awaits({ openId, clientGuid, owner, session }: Claim): boolean {
     const open = this.#host.open(openId)
-    return open?.worker === noWorker && open.durable?.persistent === true && open.clientGuid === clientGuid && open.durable.owner === owner
+    if (open?.durable?.persistent !== true) return false
+    if (open.worker !== noWorker) return open.durable.seat?.session === session
+    return open.clientGuid === clientGuid && open.durable.owner === owner
   }
 
   /** Of a persistent open its client may know no more than how it asked for it (MS-SMB2 3.3.5.9.12). */

@@ -193,8 +193,8 @@ export interface Reconnected extends OpenGrant {
   readonly record: OpenRecord
 }
 
-/** An open, and who says that it is his. */
-export type Claim = Pick<ReconnectRequest, 'clientGuid' | 'owner'> & OpenReference
+/** An open, and the session that says that it is its own. */
+export type Claim = Pick<ReconnectRequest, 'clientGuid' | 'owner'> & OpenReference & Pick<Seat, 'session'>
 
 /** Whose opens are meant. */
 export interface SessionReference {
