@@ -75,6 +75,7 @@ export function actionOf(plan: CreatePlan, what: Pick<Arbitration, 'overwrite' |
   return plan.disposition === CreateDisposition.supersede ? CreateAction.superseded : CreateAction.overwritten
 }
 
+/** The open, which has the handle from here on, also where the session does not take it. */
 export function addOpen(
   request: RequestContext,
   files: ShareFiles,
@@ -85,8 +86,8 @@ export function addOpen(
   try {
     request.session.opens.add(open, plan.seat?.volatileId)
   } catch (error) {
-    // Its session has ended meanwhile: a durable one waits for its client.
-    void open.onGone('connection-lost')
+    // Its session has ended meanwhile: a durable one waits for its client. Nobody is left to be told what fails.
+    open.onGone('connection-lost').catch(() => undefined)
     throw error
   }
   request.setOpen(open)

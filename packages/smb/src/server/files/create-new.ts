@@ -48,8 +48,8 @@ export async function registerNew(
     const at = { path: handle.path ?? plan.path, stream: plan.stream }
     const arbitrated = await arbitrate(request, files, plan, { info, ...at, access: mask, overwrite: false, created: true })
     if (arbitrated === undefined) return undefined
-    const open = addOpen(request, files, plan, { handle, grant: arbitrated.grant, isFolder: info.isFolder, access: mask })
     kept = true
+    const open = addOpen(request, files, plan, { handle, grant: arbitrated.grant, isFolder: info.isFolder, access: mask })
     publishCreation(files, { ...at, isFolder: info.isFolder, parentKey: open.parentLeaseKey })
     // The creator's own rights come from the new descriptor; the parent's matter only where DELETE would be missing.
     const maximal = plan.contexts.maximalAccess ? await maximalOfNew(files, handle, plan, parentEffective) : mask

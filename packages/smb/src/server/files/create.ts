@@ -131,8 +131,8 @@ async function openExisting(request: RequestContext, files: ShareFiles, plan: Cr
     const arbitrated = await arbitrate(request, files, plan, { info, ...stored, access: granted, overwrite, created: false, endsFormerInstance })
     if (arbitrated === undefined) return undefined
     const { grant, hasWaited } = arbitrated
-    const open = addOpen(request, files, plan, { handle, grant, isFolder: info.isFolder, access: granted })
     kept = true
+    const open = addOpen(request, files, plan, { handle, grant, isFolder: info.isFolder, access: granted })
     const maximal = rights.effective | (rights.parentEffective === undefined ? 0 : rights.fromParent)
     // Whoever had to give its caching up has written what it had meanwhile.
     if (!overwrite) return { open, action: CreateAction.opened, info: hasWaited ? await handle.info() : info, maximal }
