@@ -39,6 +39,7 @@ const most: OpenRecord = {
   lockSequences: new Uint8Array(64).fill(0xff),
   appInstance: { id: '00112233445566778899aabbccddeeff', version: 1n },
   parked: true,
+  parkedAt: 1_795_270_000_000,
 }
 
 describe('records of persistent opens in the store', () => {

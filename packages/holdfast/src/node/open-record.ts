@@ -32,6 +32,7 @@ const placesOfRecord: Places<OpenRecord> = {
   durable: 18,
   appInstance: 19,
   parked: 20,
+  parkedAt: 21,
 }
 
 const namesOf = <T>(places: Places<T>): readonly (keyof T)[] => Object.keys(places) as (keyof T)[]

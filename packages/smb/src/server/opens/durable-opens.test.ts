@@ -4,7 +4,7 @@ import { mostParked } from './durable-opens.ts'
 import type { OpenChanges, OpenStore } from './journal.ts'
 import type { TableMessage } from './partition-state.ts'
 import { createTable, opened, request, waits } from './testing-support.ts'
-import { oplockLevels, type OpenRequest, type ReconnectRequest } from './types.ts'
+import { oplockLevels, type OpenRecord, type OpenRequest, type ReconnectRequest } from './types.ts'
 
 const { batch } = oplockLevels
 const clientGuid = 'c'.repeat(32)
@@ -269,6 +269,39 @@ describe('renames of opens that outlive their connection', () => {
     table.reconnect(0, ask(openId, { persistent: true, seat: { session: 5n, treeId: 1, volatileId: 9n } }))
     assert.equal(table.awaits(claim), true)
     assert.equal(table.awaits({ ...claim, session: 6n }), false)
+  })
+
+  test('restarts do not begin the time anew for an open that is in somebody’s way', async () => {
+    let now = 1_000_000
+    const kept = new Map<bigint, OpenRecord>()
+    const store: OpenStore = {
+      load: async () => [...kept.values()],
+      write: async ({ put, remove }) => {
+        for (const record of put) kept.set(record.openId, record)
+        for (const openId of remove) kept.delete(openId)
+      },
+    }
+    const restart = async () => {
+      const made = createTable({ store, wallClock: () => now })
+      await made.table.recover()
+      return made
+    }
+    const first = await restart()
+    opened(first.table.open(0, durable({ oplockLevel: oplockLevels.none }, 2, true)))
+    await first.table.journal?.flush()
+    const other = request({ clientGuid: 'e'.repeat(32), respectsPersistent: true })
+    for (const passed of [0, 20_000, 20_000]) {
+      now += passed
+      const { table, scheduler } = await restart()
+      assert.deepEqual(table.open(0, other), { status: 'FILE_NOT_AVAILABLE' })
+      await table.journal?.flush()
+      scheduler.advance(19_999)
+      assert.deepEqual(table.open(0, other), { status: 'FILE_NOT_AVAILABLE' })
+    }
+    now += 30_000
+    const { table, scheduler } = await restart()
+    scheduler.advance(10_000)
+    opened(table.open(0, other))
   })
 
   test('a client that has not heard of its rename finds the open by the old name and by the new one', () => {

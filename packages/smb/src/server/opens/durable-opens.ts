@@ -24,6 +24,8 @@ import {
 /** What the open table does for its durable opens. */
 export interface DurableHost {
   readonly scheduler: Scheduler
+  /** Milliseconds since 1970. */
+  wallClock(): number
   open(openId: bigint): Open | undefined
   /** Closes an open that nobody serves, and removes its file where it was the last of one that is to be deleted. */
   give(open: Open): void
@@ -57,6 +59,9 @@ const keepsItsPlace = (open: Open): boolean => {
 
 /** Opens of a share that may wait for their clients at a time: each costs a file descriptor, and a peer can leave as many as it likes. */
 export const mostParked = 32_768
+
+/** However long an open has waited already, its client gets this long after a restart. */
+const leastPatienceMs = 10_000
 
 const noGuid = '0'.repeat(32)
 
@@ -109,11 +114,11 @@ export class DurableOpens {
   }
 
   /** Another client of the SMB 3.x family gets at nothing that waits for its client after a failure (MS-SMB2 3.3.5.9). */
-  isReserved({ respectsPersistent, clientGuid }: OpenRequest, opens: Iterable<Open>): boolean {
-    if (respectsPersistent !== true) return false
+  reservedFrom({ respectsPersistent, clientGuid }: OpenRequest, opens: Iterable<Open>): Open | undefined {
+    if (respectsPersistent !== true) return undefined
     // The specification makes no difference between clients. Linux opens a file anew while it has not come back to all that it had open before.
-    for (const open of opens) if (open.worker === noWorker && open.durable?.persistent === true && open.clientGuid !== clientGuid) return true
-    return false
+    for (const open of opens) if (open.worker === noWorker && open.durable?.persistent === true && open.clientGuid !== clientGuid) return open
+    return undefined
   }
 
   /** The connection of an open is gone. False: it does not outlive that, and is to be closed. */
@@ -122,9 +127,17 @@ export class DurableOpens {
     open.worker = noWorker
     open.keeper = keeper
     if (open.createGuid !== undefined && isReplayEligible) this.#byCreateGuid.set(createKey(open), open)
-    const stop = this.#host.scheduler.after(open.durable!.timeoutMs, () => this.#host.give(open))
+    const stop = this.#host.scheduler.after(this.#patience(open), () => this.#host.give(open))
     this.#timers.set(open, stop)
     return true
+  }
+
+  /** What is left of the time that was promised: restarts do not begin it anew, but its client can come back after each. */
+  #patience(open: Open): number {
+    const { timeoutMs } = open.durable!
+    const now = this.#host.wallClock()
+    open.parkedAt ??= now
+    return Math.max(timeoutMs - Math.max(0, now - open.parkedAt), Math.min(timeoutMs, leastPatienceMs))
   }
 
   /** A client comes back. */
@@ -172,6 +185,7 @@ export class DurableOpens {
     if (open.keeper !== worker && open.keeper !== noWorker) this.#host.letGo(open.keeper, open.id)
     open.worker = worker
     open.keeper = noWorker
+    open.parkedAt = undefined
   }
 
   /**

@@ -93,6 +93,8 @@ export class Open {
   worker: number
   /** While nobody serves it: who keeps its file open, if anybody does. */
   keeper = noWorker
+  /** Since when it waits for its client, in milliseconds since 1970. */
+  parkedAt: number | undefined
   /** Set where it outlives its connection. */
   durable: DurableRequest | undefined
   readonly stream: Stream

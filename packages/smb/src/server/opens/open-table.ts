@@ -55,6 +55,8 @@ export interface OpenTableOptions {
   /** Shared with the other workers; private memory without. */
   readonly memory?: SharedArrayBuffer
   readonly scheduler?: Scheduler
+  /** Milliseconds since 1970; the system's clock unless given. */
+  readonly wallClock?: () => number
   readonly breakTimeoutMs?: number
   /** Reports what others do in a folder, while it is watched. */
   readonly watchFolder?: FolderWatcher | undefined
@@ -125,6 +127,7 @@ export class OpenTable {
       scheduler,
       open: openId => this.#state.opens.get(openId),
       give: open => this.#closeUnserved(open),
+      wallClock: options.wallClock ?? Date.now,
       forfeit: caching => this.#state.forfeit(caching),
       remind: caching => this.#state.remind(caching),
       letGo: (worker, openId) => this.#send(worker, { type: 'let-go', openId }),
@@ -166,7 +169,12 @@ export class OpenTable {
     const former = openOfInstance(this.#state, request)
     if (former !== undefined && !givesWayTo(former.appInstance!, request.appInstance!)) return { status: 'FILE_FORCED_CLOSED' }
     if (former !== undefined && request.endsFormerInstance === true) this.#end(former)
-    if (this.#durable.isReserved(request, this.#state.findStream(request).stream?.opens ?? [])) return { status: 'FILE_NOT_AVAILABLE' }
+    const reserved = this.#durable.reservedFrom(request, this.#state.findStream(request).stream?.opens ?? [])
+    if (reserved !== undefined) {
+      // It is in somebody's way: from here on the store knows since when it waits.
+      this.journal?.note(reserved.id)
+      return { status: 'FILE_NOT_AVAILABLE' }
+    }
     const result = this.#state.waiting.attempt<OpenResult>({
       worker,
       attempt: () => this.#attemptOpen(worker, request),

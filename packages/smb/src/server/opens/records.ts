@@ -30,6 +30,7 @@ export const recordOf = (open: Open): OpenRecord => {
     ...(open.durable === undefined ? {} : { durable: open.durable }),
     ...(open.appInstance === undefined ? {} : { appInstance: open.appInstance }),
     ...(open.worker === noWorker ? { parked: true } : {}),
+    ...(open.parkedAt === undefined ? {} : { parkedAt: open.parkedAt }),
   }
 }
 
@@ -61,6 +62,7 @@ export const restoreOpen = (state: PartitionState, record: OpenRecord, worker: n
   open.lockSequences = record.lockSequences
   open.durable = record.durable
   open.otherPath = record.otherPath
+  open.parkedAt = record.parkedAt
   if (record.deletePending === 'stream') markForDeletion(state, open, true)
   if (record.deletePending === 'file') markFile(state, stream.file, true, open.link)
   return open

@@ -317,6 +317,8 @@ export interface OpenRecord extends FileIdentity {
   readonly appInstance?: AppInstance
   /** It waits for its client to come back; `worker` keeps its file. */
   readonly parked?: boolean
+  /** Since when, in milliseconds since 1970. */
+  readonly parkedAt?: number
 }
 
 /** Who owns a partition (a share): changes of state compare the epoch. */
