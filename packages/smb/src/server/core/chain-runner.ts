@@ -87,9 +87,12 @@ async function afterArrival(request: SmbRequest): Promise<Outcome> {
   // It may arrive while the open table is asked.
   const arrival = session.opens.arrival(volatileId)
   const timer = timers.set(() => session.opens.stopWaiting(volatileId), arrivalMs)
-  if (await dependencies.fileCommands.isAwaited(request, message.readBigUInt64LE(at))) await arrival
-  else session.opens.stopWaiting(volatileId)
-  timers.clear(timer)
+  try {
+    if (await dependencies.fileCommands.isAwaited(request, message.readBigUInt64LE(at))) await arrival
+    else session.opens.stopWaiting(volatileId)
+  } finally {
+    timers.clear(timer)
+  }
   return begin(request)
 }
 

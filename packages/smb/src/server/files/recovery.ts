@@ -6,7 +6,7 @@ import { goOnWith } from './reconnect.ts'
 import type { OpenFace } from './reconnect.ts'
 import { ShareFiles } from './share-files.ts'
 
-/** (3.3.5.9) The request overtook the reconnect of its open. */
+/** A request names an open that is not here: it may have overtaken the reconnect of that open. */
 export function isAwaited({ tree, session, connection }: RequestContext, openId: bigint): boolean | Promise<boolean> {
   const { extension } = tree.share
   if (!(extension instanceof ShareFiles)) return false
