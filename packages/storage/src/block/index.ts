@@ -1,0 +1,2 @@
+/** Block devices: the interface that a SCSI disk serves, and what implements it. */
+export * from './block-device.ts'
