@@ -1,2 +1,4 @@
 /** Block devices: the interface that a SCSI disk serves, and what implements it. */
 export * from './block-device.ts'
+export { MemoryDevice, memoryDevice } from './memory-device.ts'
+export type { MemoryDeviceOptions } from './memory-device.ts'
