@@ -32,6 +32,13 @@ export interface Connection {
    * never leads to a second answer.
    */
   send(buffer: Buffer, lengthBytes: number, finishes?: Message): void
+  /**
+   * Sends `lengthBytes` from `fromBytes` on of a buffer got from `allocate`, where the framing has no header; the buffer belongs to the
+   * connection manager from here on.
+   */
+  sendPart(buffer: Buffer, fromBytes: number, lengthBytes: number): void
+  /** From the next message on that has not begun to arrive, the framing cuts by this variant; it is kept when the connection moves. */
+  reframe(variant: number): void
   /** Gives back a buffer from `allocate` that will not be sent. */
   discard(buffer: Buffer): void
   /** Bytes handed to `send` that the client has not taken yet. Above the limit, `onMessage` is not called until it falls. */
@@ -50,6 +57,8 @@ export interface Connection {
 /** What a protocol does with one client connection; the engine calls it, one call at a time. */
 export interface ConnectionHandler {
   onMessage(message: Message): void
+  /** All messages that had come in have been given to `onMessage`: what was gathered for one write can go out. */
+  onBatchEnd?(): void
   /** The connection has room again (after `unsentBytes` was above its limit). */
   onDrain?(): void
   onClose(reason: 'closed' | 'moved' | 'shutdown'): void

@@ -75,10 +75,17 @@ export class Client {
     this.listener = listener
     this.#table = table
     this.#events = events
+    const variantAt = slotAt(id) + Slot.framing
     this.#intake = new Intake({
       framing: listener.framing,
       messageBytes: options.messageBytes,
-      owner: { ...options.memory, deliver: (offset, length) => events.onMessage(this, offset, length) },
+      owner: {
+        ...options.memory,
+        get variant() {
+          return Atomics.load(table, variantAt)
+        },
+        deliver: (offset, length) => events.onMessage(this, offset, length),
+      },
     })
     this.#descriptor = listener.distributed && socketCallsAvailable ? duplicateDescriptor(handle.fd) : -1
     this.#resetSlot()

@@ -13,6 +13,8 @@ export const landingBytes = 16 << 10
 export interface IntakeOwner {
   readonly arena: Arena
   readonly landing: Buffer
+  /** The connection's variant of the framing. */
+  readonly variant: number
   /** A whole message: `offset` and `length` in the arena, without the frame's header. */
   deliver(offset: number, length: number): void
 }
@@ -85,7 +87,7 @@ export class Intake {
     let at = 0
     while (at < bytes.length) {
       const left = bytes.length - at
-      const frame = left < leadBytes ? 0 : this.#framing.frameBytes(bytes, at, bytes.length)
+      const frame = left < leadBytes ? 0 : this.#framing.frameBytes(bytes, at, bytes.length, this.#owner.variant)
       if (frame === 0) {
         if (left > this.#messageBytes) throw new FrameError('FRAME_TOO_LONG', `no message end within ${left} bytes`)
         this.#lead = Buffer.from(bytes.subarray(at))

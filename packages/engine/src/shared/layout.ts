@@ -75,6 +75,8 @@ export const Slot = {
   known: 10,
   /** The number of the record to the manager that ends the intent. */
   intentRecord: 11,
+  /** How messages of this connection are cut, as its worker has set it: the `variant` of `Framing.frameBytes`. */
+  framing: 12,
   words: 16,
 } as const
 
@@ -135,9 +137,10 @@ export interface Framing {
   readonly leadBytes: number
   /**
    * Length of the frame that starts at `at`, header included; 0 when more bytes are needed to tell.
-   * Throws when the bytes can't be the start of a frame: the connection is closed.
+   * Throws when the bytes can't be the start of a frame: the connection is closed. `variant` is what the worker has set with
+   * `Connection.reframe`, 0 before.
    */
-  frameBytes(bytes: Buffer, at: number, end: number): number
+  frameBytes(bytes: Buffer, at: number, end: number, variant?: number): number
   /** Writes the header of a frame with a payload of `lengthBytes`. */
   writeHeader(into: Buffer, at: number, lengthBytes: number): void
 }

@@ -148,15 +148,27 @@ export class WorkerConnection implements Connection, MessageHolder {
   }
 
   send(buffer: Buffer, lengthBytes: number, finishes?: Message): void {
+    const header = this.#framing.headerBytes
+    const block = buffer.byteOffset - header
+    this.#framing.writeHeader(this.#host.outbound.bytes, block, lengthBytes)
+    this.#transmit(block, block, lengthBytes + header, finishes)
+  }
+
+  sendPart(buffer: Buffer, fromBytes: number, lengthBytes: number): void {
+    this.#transmit(buffer.byteOffset, buffer.byteOffset + fromBytes, lengthBytes)
+  }
+
+  reframe(variant: number): void {
+    if (!this.#left) Atomics.store(this.#host.table, this.#slot + Slot.framing, variant)
+  }
+
+  /** Writes `length` bytes at `offset` of the outbound arena, and frees `block`, which they are in. */
+  #transmit(block: number, offset: number, length: number, finishes?: Message): void {
     const host = this.#host
     const table = host.table
     const slot = this.#slot
-    const header = this.#framing.headerBytes
-    const offset = buffer.byteOffset - header
-    const length = lengthBytes + header
-    this.#framing.writeHeader(host.outbound.bytes, offset, lengthBytes)
     if (this.#left || table[slot + Slot.closed] !== 0) {
-      host.outbound.free(offset)
+      host.outbound.free(block)
       finishes?.release()
       return
     }
@@ -178,11 +190,11 @@ export class WorkerConnection implements Connection, MessageHolder {
       Atomics.add(table, slot + Slot.managerBytes, length - taken)
       // One record for the response and the end of its request: a worker's death leaves both or neither.
       const finished = finishes instanceof InboundMessage ? finishes.take() : 0
-      host.push(ToManager.write, this.id, offset, offset + taken, length - taken, finished)
+      host.push(ToManager.write, this.id, block, offset + taken, length - taken, finished)
       host.ring()
     } else {
       finishes?.release()
-      host.outbound.free(offset)
+      host.outbound.free(block)
     }
     if (direct) Atomics.store(table, slot + Slot.intent, 0)
     if (!this.distributed) this.#leave()

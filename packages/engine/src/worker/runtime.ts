@@ -4,9 +4,9 @@ import { Arena } from '../shared/arena.ts'
 import { Control, managerWantsWake, ringShape, ToWorker } from '../shared/layout.ts'
 import type { EngineLimits, Framing, ManagerMail, WorkerMail, WorkerStart } from '../shared/layout.ts'
 import { RingReader, RingWriter } from '../shared/ring.ts'
-import type { Counters, ManagerAnswers, WorkerNode, WorkerObject, WorkerProtocol } from '../worker-api.ts'
+import type { ConnectionHandler, Counters, ManagerAnswers, WorkerNode, WorkerObject, WorkerProtocol } from '../worker-api.ts'
 import { WorkerConnection } from './connection.ts'
-import type { ConnectionHost, MessagePlace } from './connection.ts'
+import type { ConnectionHost, InboundMessage, MessagePlace } from './connection.ts'
 import { SharedCounters } from './counters.ts'
 import { Mesh } from './mesh.ts'
 
@@ -44,6 +44,8 @@ export class WorkerRuntime implements WorkerNode, ConnectionHost {
   #nextAsk = 1
   #async = 0
   #heldConnections = new Set<WorkerConnection>()
+  /** Those that want to know when all messages that had come in are delivered. */
+  readonly #batch = new Set<ConnectionHandler>()
 
   constructor(start: WorkerStart, ports: { readonly manager: MessagePort; readonly services: Readonly<Record<string, MessagePort>> }) {
     this.index = start.index
@@ -162,8 +164,19 @@ export class WorkerRuntime implements WorkerNode, ConnectionHost {
     let count = 0
     if (Atomics.exchange(this.control, Control.mail, 0) !== 0) count += this.#readMail() + this.mesh.receive()
     count += this.#fromManager.drain(this.#visit, limit)
+    if (this.#batch.size > 0) this.#endBatch()
     this.#toManager.flush()
     return count
+  }
+
+  #endBatch(): void {
+    for (const handler of this.#batch) handler.onBatchEnd?.()
+    this.#batch.clear()
+  }
+
+  #deliver(handler: ConnectionHandler, message: InboundMessage): void {
+    handler.onMessage(message)
+    if (handler.onBatchEnd !== undefined) this.#batch.add(handler)
   }
 
   #readMail(): number {
@@ -216,7 +229,7 @@ export class WorkerRuntime implements WorkerNode, ConnectionHost {
       this.#heldConnections.add(connection)
       return
     }
-    connection.handler.onMessage(message)
+    this.#deliver(connection.handler, message)
   }
 
   #arenaIsFull(): boolean {
@@ -226,7 +239,8 @@ export class WorkerRuntime implements WorkerNode, ConnectionHost {
   #resumeHeld(): void {
     for (const connection of this.#heldConnections) {
       while (connection.held.length > 0 && !connection.isCongested && !this.#arenaIsFull()) {
-        connection.handler?.onMessage(connection.held.shift()!)
+        const message = connection.held.shift()!
+        if (connection.handler !== undefined) this.#deliver(connection.handler, message)
       }
       if (connection.held.length === 0) this.#heldConnections.delete(connection)
     }

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { clientSwitches, Control, WorkerState } from '../shared/layout.ts'
@@ -9,8 +10,11 @@ import type { ProtocolTable } from './runtime.ts'
 const batch = 256
 /** How long a worker that has just been busy waits on the futex, which wakes faster than an event loop. */
 const futexWaitMs = 2
-/** A lone client that waits for each answer is served without sleeping in between: this long is its next request awaited. */
-const spinMs = 0.05
+/**
+ * A lone client that waits for each answer is served without sleeping in between: this long is its next request awaited. Where there is
+ * one processor it is the manager that needs it.
+ */
+const spinMs = availableParallelism() > 1 ? 0.05 : 0
 /** Requests in a row, all of one client of the node, before its next one is awaited like that. */
 const loneRequests = 32
 /** Looks at the ring between two looks at the clock. */
@@ -100,7 +104,7 @@ class WorkerLoop {
 
   #waitForWork(): boolean {
     const control = this.#control
-    if (this.#isClientAlone() && this.#spin()) return true
+    if (spinMs > 0 && this.#isClientAlone() && this.#spin()) return true
     Atomics.store(control, Control.state, WorkerState.waiting)
     if (!this.#runtime.hasWork) Atomics.wait(control, Control.state, WorkerState.waiting, futexWaitMs)
     Atomics.store(control, Control.state, WorkerState.running)

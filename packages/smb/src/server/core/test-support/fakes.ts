@@ -43,6 +43,12 @@ export class FakeConnection implements Connection {
     finishes?.release()
     this.onSend?.()
   }
+  sendPart(): never {
+    throw new Error('SMB sends whole frames')
+  }
+  reframe(): never {
+    throw new Error('SMB has one framing')
+  }
   isSilent(): boolean {
     return false
   }
