@@ -1,14 +1,14 @@
 import { mkdirSync } from 'node:fs'
 import { interruptionSuite } from './client-interruption-suite.ts'
+import type { LocalTarget } from './client-interruption-suite.ts'
 import { temporaryFolder } from './folder.ts'
 import { missing } from './packages.ts'
 import { startSamba } from './samba.ts'
 import { alice, startServer } from './server.ts'
-import type { Target } from './smb-client-target.ts'
 
 const needBytes = 1024 * 1024 * 1024
 
-async function startOurs(): Promise<Target> {
+async function startOurs(): Promise<LocalTarget> {
   const folder = temporaryFolder('client-interruptions', { needBytes })
   mkdirSync(folder.at('docs'))
   const server = await startServer({ shares: { docs: folder.at('docs') } })
@@ -17,6 +17,7 @@ async function startOurs(): Promise<Target> {
     ...alice,
     share: 'docs',
     readOnlyShare: 'docs',
+    folder: folder.at('docs'),
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]()
       await folder[Symbol.asyncDispose]()
@@ -24,10 +25,17 @@ async function startOurs(): Promise<Target> {
   }
 }
 
-async function startTheirs(): Promise<Target> {
+async function startTheirs(): Promise<LocalTarget> {
   const samba = await startSamba({ docs: 'full' })
   const [account] = samba.accounts
-  return { ...samba.smb, ...account, share: 'docs', readOnlyShare: 'docs', [Symbol.asyncDispose]: () => samba[Symbol.asyncDispose]() }
+  return {
+    ...samba.smb,
+    ...account,
+    share: 'docs',
+    readOnlyShare: 'docs',
+    folder: samba.folderOf('docs'),
+    [Symbol.asyncDispose]: () => samba[Symbol.asyncDispose](),
+  }
 }
 
 interruptionSuite('the SMB client through losses of its connection to the product', startOurs, {

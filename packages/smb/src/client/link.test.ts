@@ -2,8 +2,22 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inPlace } from '@holdfast/wire'
-import { Command, HeaderFlags, NtStatus } from '../messages/index.ts'
+import {
+  access,
+  Command,
+  CreateAction,
+  CreateDisposition,
+  CreateRequest,
+  CreateResponse,
+  FileAttribute,
+  HeaderFlags,
+  headerSize,
+  NtStatus,
+  OplockLevel,
+  ShareType,
+} from '../messages/index.ts'
 import type { Connection } from './connection.ts'
+import { noteGrant } from './durable.ts'
 import { payloadOffset } from './encode.ts'
 import { SmbError } from './errors.ts'
 import type { Interruption } from './interruption.ts'
@@ -13,7 +27,7 @@ import type { Negotiated } from './negotiate.ts'
 import { RemoteOpen } from './remote-open.ts'
 import { noScope, operations } from './requests.ts'
 import { scripted } from './scripted-server.ts'
-import type { Script, Scripted } from './scripted-server.ts'
+import type { Script, Scripted, Seen } from './scripted-server.ts'
 import type { Session } from './session.ts'
 import type { Tree } from './tree.ts'
 
@@ -22,6 +36,18 @@ const code = (expected: string) => (error: unknown) => error instanceof SmbError
 const writeAnswer = Buffer.alloc(17)
 writeAnswer.writeUInt16LE(17)
 writeAnswer.writeUInt32LE(4, 4)
+const createAnswer = CreateResponse.toBytes({
+  oplockLevel: OplockLevel.none,
+  createAction: CreateAction.opened,
+  creationTime: 1n,
+  lastAccessTime: 1n,
+  lastWriteTime: 1n,
+  changeTime: 1n,
+  allocationSize: 0,
+  endOfFile: 0,
+  fileAttributes: FileAttribute.normal,
+  fileId: { persistent: 7n, volatile: 9n },
+})
 
 /** A link whose connections are scripted servers, one after the other. */
 async function linked(scripts: readonly Script[], options: Partial<LinkOptions> = {}) {
@@ -40,8 +66,10 @@ async function linked(scripts: readonly Script[], options: Partial<LinkOptions> 
     },
     ...options,
   })
+  const tree = { session, info: { shareType: ShareType.pipe }, lost: undefined, ...noScope } as Partial<Tree> as Tree
   return {
     link,
+    tree,
     servers,
     events,
     exchange: ((record, how) => session.connection.exchange(record, how)) as Connection['exchange'],
@@ -109,6 +137,39 @@ describe('a link', { timeout: 20_000 }, () => {
     const value = { offset: 0n, fileId: new RemoteOpen({} as Tree, { name: 'file', desiredAccess: 2 }), data: inPlace(4) }
     const reply = await client.exchange({ operation: operations.write, value, scope: noScope, payloadBytes: 4, message })
     assert.deepEqual([reply.value?.count, asked], [4, 3])
+  })
+
+  test('an open that the server does not give back: the connection is left, and on another it is had by name, or lost', async () => {
+    const dispositionOf = ({ body }: Seen): number =>
+      CreateRequest.decode(Buffer.concat([Buffer.alloc(headerSize), body]), headerSize).createDisposition
+    const refuses: Script = (_, reply) => reply({ credits: 4, status: NtStatus.OBJECT_NAME_NOT_FOUND })
+    const creates: Script = ({ header }, reply) => reply(header.command === Command.create ? { credits: 4, body: createAnswer } : { credits: 4 })
+    await using client = await linked([dies, refuses, creates])
+    const opened = (name: string, desiredAccess: number): RemoteOpen => {
+      const open = new RemoteOpen(client.tree, { name, desiredAccess })
+      noteGrant(open, CreateResponse.decode(createAnswer, 0))
+      open.durability = 'durable'
+      client.link.opens.add(open)
+      return open
+    }
+    const reader = opened('reader', access.readData)
+    const writer = opened('writer', access.writeData)
+    await client.exchange(echo)
+    const asked = client.servers.map(({ seen }) => seen.filter(({ header }) => header.command === Command.create))
+    assert.deepEqual(
+      asked.map(creations => creations.map(dispositionOf)),
+      [[], [CreateDisposition.open, CreateDisposition.open], [CreateDisposition.open]],
+    )
+    assert.deepEqual([reader.state, writer.state, writer.error?.code], ['open', 'lost', 'HANDLE_LOST'])
+    assert.match(writer.error!.message, /STATUS_OBJECT_NAME_NOT_FOUND/)
+    assert.deepEqual([client.servers[1].connection.state, client.servers[2].connection.state], ['closed', 'ready'])
+    assert.deepEqual(
+      client.events.map(({ kind, attempt }) => [kind, attempt]),
+      [
+        ['lost', 0],
+        ['restored', 2],
+      ],
+    )
   })
 
   test('what is refused for good is not tried again', async () => {

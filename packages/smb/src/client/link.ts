@@ -206,6 +206,9 @@ export class Link implements Rescuer {
       await Promise.all(Array.from(this.trees, tree => tree.renew(connection, signal)))
       await Promise.all(Array.from(this.opens, open => reclaim(open, connection, signal)))
       if (connection.state !== 'ready' && connection.state !== 'suspect') throw new SmbError('CONNECTION_LOST', 'the connection is lost again')
+      const refused = Array.from(this.opens).find(open => open.state === 'interrupted')
+      // Left, as `reclaim` says; once for all that was refused.
+      if (refused !== undefined) throw new SmbError('CONNECTION_LOST', `the server did not give back '${refused.path}'`, { cause: refused.refusal })
       this.#go('restore')
     } catch (error) {
       connection.close()

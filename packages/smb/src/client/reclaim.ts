@@ -34,17 +34,22 @@ const isSame = (a: Fingerprint, b: Fingerprint | undefined): boolean =>
 /** True for a refusal by the server: all else means that the connection is lost once more. */
 const isRefusal = (error: unknown): error is SmbError => error instanceof SmbError && error.status !== undefined
 
-/** Has an open again on a connection, or marks it as lost. Rejects only when the connection is lost, or the signal aborts. */
+/**
+ * Has an open again on a connection, or marks it as lost; what the server refuses to give back is `interrupted` as before, and not asked
+ * for again: the connection must be left. Rejects only when the connection is lost, or the signal aborts.
+ *
+ * A server that refuses may count the open as one of this very connection, with a lease that nobody answers for, in everybody's way until
+ * the connection ends: Samba's smbd before 4.19.9, 4.20.6, and 4.21.1 (its bug 15624). It refuses where a file was changed after its open
+ * had been put away, even by a WRITE of the lost connection that was not over.
+ */
 export async function reclaim(open: RemoteOpen, connection: Connection, signal: AbortSignal): Promise<void> {
   if (open.state !== 'interrupted') return
   open.go('reclaim')
-  let cause = open.tree.lost
-  if (cause === undefined && open.durability !== 'none') cause = await fromServer(open, connection, signal)
-  else if (cause === undefined && !isReplaceable(open)) return lose(open, undefined)
-  else if (cause === undefined) return byName(open, connection, signal)
-  if (cause === undefined) return
-  if (open.tree.lost === undefined && isReplaceable(open)) return byName(open, connection, signal)
-  lose(open, cause)
+  const { lost } = open.tree
+  if (lost !== undefined) lose(open, lost)
+  else if (open.durability !== 'none') await fromServer(open, connection, signal)
+  else if (isReplaceable(open)) await byName(open, connection, signal)
+  else lose(open, open.refusal)
 }
 
 function lose(open: RemoteOpen, cause: SmbError | undefined): void {
@@ -64,16 +69,14 @@ async function create(open: RemoteOpen, how: { readonly extras: CreateExtras; re
   return value as CreateResponse
 }
 
-/** What the server refused with; undefined: the open is there again. */
-async function fromServer(open: RemoteOpen, connection: Connection, signal: AbortSignal): Promise<SmbError | undefined> {
+async function fromServer(open: RemoteOpen, connection: Connection, signal: AbortSignal): Promise<void> {
   for (let retries = 0; ; retries++) {
     try {
       noteGrant(open, await create(open, { extras: durableReconnect(open), connection, signal }))
-      regain(open)
-      return undefined
+      return regain(open)
     } catch (error) {
       if (!isRefusal(error)) throw error
-      if (!notYet.includes(error.status) || retries === retriesMax) return error
+      if (!notYet.includes(error.status) || retries === retriesMax) return open.refuse(error)
       await sleep(retryMs, undefined, { signal })
     }
   }

@@ -45,6 +45,8 @@ export class RemoteOpen implements FileId {
   name: string
   createGuid: string = randomUUID()
   durability: Durability = 'none'
+  /** Why the server did not give back what it had promised to keep. */
+  refusal: SmbError | undefined
   /** Undefined: none was asked for, or granted. */
   lease: Lease | undefined
   fingerprint: Fingerprint | undefined
@@ -77,6 +79,14 @@ export class RemoteOpen implements FileId {
 
   go(event: OpenEvent): void {
     this.#state = nextOpenState(this.#state, event)
+  }
+
+  /** The server does not give it back: where nothing else helps, it is lost. */
+  refuse(cause: SmbError): void {
+    this.refusal = cause
+    this.durability = 'none'
+    // It may have been closed meanwhile.
+    this.go('interrupt')
   }
 
   /** The server does not have it any more. */
