@@ -67,7 +67,7 @@ describe('exit codes: 0 done, 1 failed, 2 wrong usage or configuration', () => {
     [['serve', '--wings'], 2, "unknown option '--wings'"],
     [['serve'], 2, 'there is nothing to serve; give --share NAME=DIR'],
     [['serve', '--smb', 'x:y'], 2, 'holdfast: --smb: "x:y" is not allowed; allowed: ADDR:PORT'],
-    [['serve', '--iscsi', ':3260'], 2, 'not available yet'],
+    [['serve', '--rdma', ':5445'], 2, 'not available yet'],
     [['share', 'create', '--name', 'x'], 2, '"share" is not available yet: this version does not have the management API'],
     [['volume', 'list'], 2, 'not available yet'],
     [['director', '--vip', 'x'], 2, 'not available yet'],

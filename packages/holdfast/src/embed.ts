@@ -142,6 +142,8 @@ export async function serve(options: ServeOptions): Promise<HoldfastServer> {
     stateDir,
     identity: openIdentity(stateDir),
     shares: shares.map(({ share }) => share),
+    volumes: [],
+    iscsi: [],
     ...addresses,
     ...(options.workers !== undefined && { workers: options.workers }),
     ...(inThread && { inThread }),

@@ -10,6 +10,7 @@ import { ConfigError } from './errors.ts'
 import { parseConfig } from './file.ts'
 import { nodeNameFrom, nodeNamePattern } from './names.ts'
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'
+import { parseVolumeOptions, parseVolumeSize, volumeOptionWords } from './volumes.ts'
 import { fileJsonSchema } from './words.ts'
 
 let folder = ''
@@ -45,8 +46,11 @@ describe('defaults, file, flags', () => {
     assert.deepEqual(resolve({}), {
       stateDir: join(folder, '.holdfast'),
       shares: [],
+      volumes: [],
+      volumesDir: join(folder, '.holdfast', 'volumes'),
       users: [],
       smb: [],
+      iscsi: [],
       http: [],
       nodeName: 'my-machine',
       nodeNamed: false,
@@ -67,6 +71,11 @@ state: state
 share:
   - photos=photos,read-only
   - { name: docs, path: ../docs, options: [encrypt, access-based-enumeration], comment: "Papers", users: [alice] }
+volume:
+  - disk0=1GiB,no-auth,initiator=iqn.1993-08.org.debian:01:AbC
+  - { name: disk1, size: 1.5GiB, options: [read-only], block-size: 4096, users: [alice, bob], mutual-chap: server }
+volumes: ../disks
+iscsi: :0
 user: alice:secret:with:colons
 smb: ["127.0.0.1:0", "[::1]:4450"]
 http: :8081
@@ -87,6 +96,12 @@ log-format: json
         { ...noOptions, name: 'photos', path: join(folder, 'etc', 'photos'), readOnly: true, comment: '' },
         { ...noOptions, name: 'docs', path: join(folder, 'docs'), encrypt: true, accessBasedEnumeration: true, comment: 'Papers', users: ['alice'] },
       ],
+      volumes: [
+        { name: 'disk0', sizeBytes: 2 ** 30, readOnly: false, noAuth: true, initiators: ['iqn.1993-08.org.debian:01:abc'] },
+        { name: 'disk1', sizeBytes: 1.5 * 2 ** 30, readOnly: true, noAuth: false, blockBytes: 4096, users: ['alice', 'bob'], mutualChap: 'server' },
+      ],
+      volumesDir: join(folder, 'disks'),
+      iscsi: [{ host: '', port: 0 }],
       users: [{ name: 'alice', password: 'secret:with:colons' }],
       smb: [
         { host: '127.0.0.1', port: 0 },
@@ -134,6 +149,18 @@ describe('bad configuration: one line with key, value and what is allowed', () =
     [{ share: ['IPC$=docs'] }, '--share: "IPC$" is not allowed'],
     [{ share: ['docs=nowhere'] }, 'allowed: a folder that exists'],
     [{ share: ['docs=docs', 'DOCS=docs'] }, '--share: "DOCS" is not allowed; allowed: each share name once'],
+    [{ iscsi: ['x:y'] }, '--iscsi: "x:y" is not allowed; allowed: ADDR:PORT'],
+    [{ volume: ['disk0'] }, '--volume: "disk0" is not allowed; allowed: NAME=SIZE[,option...]'],
+    [{ volume: ['disk0=large'] }, '--volume: "disk0=large" is not allowed; allowed: a size from 1MiB to 1PiB'],
+    [{ volume: ['disk0=1KiB'] }, '--volume: "disk0=1KiB" is not allowed; allowed: a size from 1MiB to 1PiB'],
+    [{ volume: ['Disk0=1GiB'] }, '--volume: "Disk0" is not allowed; allowed: a name of up to 64 lower-case letters'],
+    [{ volume: ['disk0=1GiB', 'disk0=2GiB'] }, '--volume: "disk0" is not allowed; allowed: each volume name once'],
+    [{ volume: ['disk0=1GiB,no-auth=1'] }, '--volume: "no-auth=1" is not allowed; allowed: the options read-only, no-auth, block-size='],
+    [{ volume: ['disk0=1GiB,fast'] }, '--volume: "fast" is not allowed; allowed: the options'],
+    [{ volume: ['disk0=1GiB,block-size=1024'] }, '--volume: "block-size=1024" is not allowed'],
+    [{ volume: ['disk0=1GiB,initiator=me'] }, '--volume: "initiator=me" is not allowed'],
+    [{ volume: ['disk0=1GiB,constructor=me'] }, '--volume: "constructor=me" is not allowed'],
+    [{ volume: ['disk0=1GiB,no-auth,user=alice'] }, '--volume: "no-auth" is not allowed together with "user" and "mutual-chap"'],
     [{ ntlm: 'off' }, '--ntlm: without NTLM nobody could log in; "off" needs Kerberos (--keytab FILE)'],
     [{ anonymous: 'on', ntlm: 'off', keytab: 'k' }, '--anonymous: only NTLM knows clients without a name; "on" needs --ntlm on'],
     [{ ntlm: 'no', keytab: 'k' }, '--ntlm: "no" is not allowed; allowed: on or off'],
@@ -157,6 +184,9 @@ describe('bad configuration: one line with key, value and what is allowed', () =
     ['shares: docs=docs', 'there is no key "shares"; did you mean "share"?'],
     ['share: [{ name: docs }]', 'share[0].path in '],
     ['share: { name: docs, path: photos, size: 3 }', 'there is no key "share.size"'],
+    ['volume: { name: disk0 }', 'volume.size in '],
+    ['volume: [{ name: disk0, size: 1GiB, options: [fast] }]', 'volume[0].options[0] in '],
+    ['volume: { name: disk0, size: 1GiB, block-size: 1024 }', 'volume.block-size in '],
     ['limit: { speed: 1 }', 'there is no key "limit.speed"'],
     ['limit: { credits: 3 }', 'limit.credits in '],
     ['- a', 'a mapping of state, share'],
@@ -177,9 +207,7 @@ describe('bad configuration: one line with key, value and what is allowed', () =
 
 describe('what this version does not have is refused, not ignored', () => {
   for (const flags of [
-    { volume: ['disk0=1GiB'] },
     { admin: ['root:secret'] },
-    { iscsi: ['127.0.0.1:3260'] },
     { rdma: ['127.0.0.1:5445'] },
     { content: ['127.0.0.1:80'] },
     { store: 'sqlite' },
@@ -231,6 +259,17 @@ test('sizes and durations are read as people write them', () => {
     '1.00 MiB',
   ])
   assert.deepEqual([0, 65_000, 3_725_000].map(formatDuration), ['0:00', '1:05', '1:02:05'])
+})
+
+test('a volume has a whole number of 4 KiB blocks, at least as many bytes as were asked for; its options can be said again', () => {
+  for (const size of ['1MiB', '10GB', '1.0001GiB', '1PiB', 1_048_577]) {
+    const bytes = parseVolumeSize(size)!
+    assert.equal(bytes % 4096, 0)
+    assert.ok(bytes >= parseSize(size)! && bytes - parseSize(size)! < 4096)
+  }
+  assert.deepEqual(['1.1PiB', '1023KiB', '-1', ''].map(parseVolumeSize), [undefined, undefined, undefined, undefined])
+  const words = ['read-only', 'block-size=4096', 'user=alice', 'user=bob', 'initiator=iqn.2026-11.org.example:a', 'mutual-chap=server']
+  assert.deepEqual(volumeOptionWords(parseVolumeOptions(words, { key: 'volume' })), words)
 })
 
 test('addresses', () => {

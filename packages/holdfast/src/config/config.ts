@@ -2,12 +2,13 @@
 
 import { statSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { type Address, addressAllowed, defaultPorts, parseAddress } from './addresses.ts'
 import { badValue, ConfigError, type Origin, originText, quoted } from './errors.ts'
 import { type RawConfig, readConfigFile } from './file.ts'
 import { type ConfiguredLimits, isLimitName, limitAllowed, type LimitName, parseLimit, sortLimits } from './limits.ts'
 import { nodeNameFrom, shareNameAllowed, shareNamePattern, userNamePattern } from './names.ts'
+import { checkVolumes, parseVolume, type VolumeSettings } from './volumes.ts'
 import {
   allowed,
   type anonymousModes,
@@ -54,8 +55,12 @@ export interface Config {
   /** Absolute path. */
   readonly stateDir: string
   readonly shares: readonly ShareSettings[]
+  readonly volumes: readonly VolumeSettings[]
+  /** Absolute path of the folder that has the volumes' bytes. */
+  readonly volumesDir: string
   readonly users: readonly UserSettings[]
   readonly smb: readonly Address[]
+  readonly iscsi: readonly Address[]
   readonly http: readonly Address[]
   /** As many as there are cores where undefined. */
   readonly workers?: number
@@ -119,14 +124,19 @@ export function resolveConfig(flags: Flags, options: ResolveOptions = {}): Confi
   const workers = single('workers')
   const logFormat = single('log-format')
   const state = single('state')
+  const stateDir = state === undefined ? resolve(cwd, '.holdfast') : resolve(state.base, textOf(state, allowed.folder))
+  const volumes = single('volumes')
   const kerberos = parseKerberos(single('keytab'), given('realm'))
   if (node) checkShape('node', node)
   const ntlm = parseNtlm(single('ntlm'), kerberos)
   return {
-    stateDir: state === undefined ? resolve(cwd, '.holdfast') : resolve(state.base, textOf(state, allowed.folder)),
+    stateDir,
     shares: checkShares(given('share').map(parseShare)),
+    volumes: checkVolumes(given('volume').map(({ value, origin }) => ({ volume: parseVolume(value, origin), origin }))),
+    volumesDir: volumes === undefined ? join(stateDir, 'volumes') : resolve(volumes.base, textOf(volumes, allowed.folder)),
     users: given('user').map(parseUser),
     smb: given('smb').map(item => parseListen(item, defaultPorts.smb)),
+    iscsi: given('iscsi').map(item => parseListen(item, defaultPorts.iscsi)),
     http: given('http').map(item => parseListen(item, defaultPorts.http)),
     ...(workers && { workers: parseWorkers(workers) }),
     nodeName: node === undefined ? nodeNameFrom(options.hostname ?? hostname()) : String(node.value),

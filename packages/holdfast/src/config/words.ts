@@ -6,7 +6,20 @@
 import { z } from 'zod'
 import { addressAllowed, addressPattern } from './addresses.ts'
 import { limitAllowed, limitNames, limits } from './limits.ts'
-import { nodeNameAllowed, nodeNamePattern, realmPattern, shareNameAllowed, shareNamePattern, userNameAllowed, userNamePattern } from './names.ts'
+import {
+  initiatorAllowed,
+  initiatorPattern,
+  nodeNameAllowed,
+  nodeNamePattern,
+  realmPattern,
+  shareNameAllowed,
+  shareNamePattern,
+  userNameAllowed,
+  userNamePattern,
+  volumeNameAllowed,
+  volumeNamePattern,
+} from './names.ts'
+import { volumeAllowed, volumeBlockSizes, volumeFlagNames, volumeOptionsAllowed, volumeSizeAllowed } from './volumes.ts'
 
 export const shareOptionNames = [
   'read-only',
@@ -29,7 +42,7 @@ export const allowed = {
   user: 'NAME:PASSWORD, neither of them empty',
   workers: 'a whole number from 1 to 64',
   folder: 'the path of a folder',
-  volume: 'NAME=SIZE, such as disk0=1GiB',
+  volume: volumeAllowed,
   store: 'sqlite or etcd://HOST:PORT[,HOST:PORT]',
   keytab: 'the path of a keytab',
   realm: 'a Kerberos realm such as EXAMPLE.COM (upper and lower case differ)',
@@ -70,6 +83,28 @@ const shareObject = z.strictObject(
   { error: allowed.share },
 )
 
+const volumeObject = z.strictObject(
+  {
+    name: pattern(volumeNamePattern, volumeNameAllowed),
+    size: z.union([z.int({ error: volumeSizeAllowed }), text(volumeSizeAllowed)], { error: volumeSizeAllowed }).describe('Such as 10GiB'),
+    options: z.array(oneOf(volumeFlagNames), { error: `a list of ${volumeFlagNames.join(', ')}` }).optional(),
+    'block-size': z
+      .literal([...volumeBlockSizes], { error: volumeBlockSizes.join(' or ') })
+      .optional()
+      .describe('Bytes of a logical block; kept from when it was made'),
+    users: z
+      .array(pattern(userNamePattern, userNameAllowed), { error: 'a list of user names' })
+      .optional()
+      .describe('Who may log in; every user where it is left out'),
+    initiators: z
+      .array(pattern(initiatorPattern, initiatorAllowed), { error: 'a list of iSCSI names' })
+      .optional()
+      .describe('iSCSI names of the initiators that may log in; all where it is left out'),
+    'mutual-chap': pattern(userNamePattern, userNameAllowed).optional().describe('The user in whose name the target shows initiators who it is'),
+  },
+  { error: allowed.volume },
+)
+
 const limitSchemas = Object.fromEntries(
   limitNames.map(name => {
     const error = limitAllowed(name)
@@ -95,12 +130,17 @@ export const words = {
     help: `a folder to serve; options: ${shareOptionNames.join(', ')}`,
   },
   volume: {
-    argument: 'NAME=SIZE',
-    schema: oneOrMore(text(allowed.volume), allowed.volume),
+    argument: 'NAME=SIZE[,option...]',
+    schema: oneOrMore(z.union([text(allowed.volume), volumeObject], { error: allowed.volume }), allowed.volume),
     allowed: allowed.volume,
     repeatable: true,
-    help: 'a block volume, thin, e.g. disk0=1GiB',
-    notYet: 'block volumes',
+    help: `a block volume for iSCSI, thin, made where it is missing, e.g. disk0=1GiB; options: ${volumeOptionsAllowed}`,
+  },
+  volumes: {
+    argument: 'DIR',
+    schema: text(allowed.folder),
+    allowed: allowed.folder,
+    help: 'where the bytes of volumes lie (default: volumes in the state)',
   },
   user: {
     argument: 'NAME:PASSWORD',
@@ -126,7 +166,13 @@ export const words = {
     repeatable: true,
     help: 'listen for SMB; one per network interface (default 127.0.0.1:4450)',
   },
-  iscsi: { argument: 'ADDR:PORT', schema: address, allowed: addressAllowed, repeatable: true, help: 'listen for iSCSI', notYet: 'the iSCSI target' },
+  iscsi: {
+    argument: 'ADDR:PORT',
+    schema: address,
+    allowed: addressAllowed,
+    repeatable: true,
+    help: 'listen for iSCSI; one per network interface (default with volumes: 127.0.0.1:3260)',
+  },
   http: { argument: 'ADDR:PORT', schema: address, allowed: addressAllowed, repeatable: true, help: 'listen for /healthz, /readyz and /metrics' },
   rdma: { argument: 'ADDR:PORT', schema: address, allowed: addressAllowed, repeatable: true, help: 'listen for SMB Direct', notYet: 'SMB Direct' },
   content: {

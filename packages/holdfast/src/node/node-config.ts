@@ -1,8 +1,10 @@
 /** A validated node, as plain data: structured-cloneable, so that workers get it as it is. */
 
+import { join } from 'node:path'
 import type { EngineLimits } from '@holdfast/engine'
 import type { Address } from '../config/addresses.ts'
 import type { Config } from '../config/config.ts'
+import type { VolumeSettings } from '../config/volumes.ts'
 import type { Identity } from '../state/folder.ts'
 
 /** Where a share's files come from. */
@@ -42,7 +44,14 @@ export interface NodeConfig {
   readonly stateDir: string
   readonly identity: Identity
   readonly shares: readonly NodeShare[]
+  /** Those that the configuration names; others are in the state already. */
+  readonly volumes: readonly VolumeSettings[]
+  /** Absolute path of the folder that has the volumes' bytes; a node without has no volumes. */
+  readonly volumesDir?: string
+  /** Absolute path of the Unix socket where the commands of this machine reach the node; nowhere where undefined. */
+  readonly controlSocket?: string
   readonly smb: readonly Address[]
+  readonly iscsi: readonly Address[]
   readonly http: readonly Address[]
   readonly workers?: number
   /** The one worker lives in the calling thread. */
@@ -58,6 +67,9 @@ export interface NodeConfig {
   readonly limits: { readonly engine: Partial<EngineLimits>; readonly smb: Readonly<Partial<Record<string, number>>> }
 }
 
+/** Where a node that runs on this state hears commands. */
+export const controlSocketOf = (stateDir: string): string => join(stateDir, 'control.sock')
+
 /** What the command line's configuration means for a node. */
 export function nodeConfigOf(config: Config, identity: Identity): NodeConfig {
   return {
@@ -65,7 +77,11 @@ export function nodeConfigOf(config: Config, identity: Identity): NodeConfig {
     stateDir: config.stateDir,
     identity,
     shares: config.shares.map(({ path, ...share }) => ({ ...share, source: { kind: 'directory', path } })),
+    volumes: config.volumes,
+    volumesDir: config.volumesDir,
+    controlSocket: controlSocketOf(config.stateDir),
     smb: config.smb,
+    iscsi: config.iscsi,
     http: config.http,
     ...(config.workers !== undefined && { workers: config.workers }),
     signing: config.signing,
