@@ -22,6 +22,12 @@ export interface Command {
    */
   readonly usage: string
   readonly access: Access
+  /** Where it depends on the CDB, in place of `access`. */
+  accessOf?(cdb: Buffer): Access
+  /** Left out: by every unit. What is not supported is answered as an unknown opcode or service action, and is not reported. */
+  isSupported?(unit: LogicalUnit): boolean
+  /** Runs also where the unit is stopped (START STOP UNIT) or the port in standby: what needs no medium (SPC-4 5.15.2.4.4). */
+  readonly worksWithoutMedium?: boolean
   /** Runs also while a unit attention is pending (INQUIRY, REPORT LUNS, REQUEST SENSE; SAM-5 5.14). */
   readonly ignoresUnitAttention?: boolean
   /** Bytes of data-out that the CDB asks for; none where left out. Must not throw on a bad CDB: `execute` says what is wrong with it. */

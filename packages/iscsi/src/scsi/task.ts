@@ -26,8 +26,11 @@ export interface ScsiTask {
   readonly dataOutBytes: number
   /** How much data-in the initiator takes at most. */
   readonly dataInLimitBytes: number
-  /** True when it was aborted: no more changes, its result goes nowhere. */
-  readonly isAborted: boolean
+  /**
+   * True when it was aborted: no more changes, its result goes nowhere, unless its status is TASK ABORTED (TAS). Set by the transport before it
+   * calls `abortTask`, and by the unit on tasks that others have aborted.
+   */
+  isAborted: boolean
   /**
    * Memory for the first `lengthBytes` of data-in (less where the initiator takes less): fill all of it. Called once, before a result with
    * `dataInBytes`; in pieces, as the transport sends it.
