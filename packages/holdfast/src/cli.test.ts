@@ -126,7 +126,7 @@ describe('users', () => {
     assert.match(generated.password, /^[\w-]{19}$/)
     assert.equal((await holdfast(['user', 'list'])).out, 'alice\nbob\n')
     assert.equal((await holdfast(['user', 'remove', 'bob'])).code, 0)
-    assert.match((await holdfast(['user', 'list', '--json'])).out, /^\{"name":"alice","sid":"S-1-5-21-[\d-]+-1000"\}\n$/)
+    assert.match((await holdfast(['user', 'list', '--json'])).out, /^\{"name":"alice","sid":"S-1-5-21-[\d-]+-1000","iscsi":"password-too-short"\}\n$/)
     assert.equal((await holdfast(['user', 'add', 'carol'], { environment: {} })).code, 2)
   })
 

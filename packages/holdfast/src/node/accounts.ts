@@ -1,6 +1,6 @@
 /** The users of a state folder, as the SMB server's parts ask for them: NTLM, the session's token, names for SIDs. */
 
-import { openUserStore, type UserEntry, type UserStore } from '../state/users.ts'
+import { chapSecretCharactersMin, openUserStore, type UserEntry, type UserStore } from '../state/users.ts'
 
 /** BUILTIN\Administrators and BUILTIN\Users (MS-DTYP 2.4.2.4). */
 const administrators = 'S-1-5-32-544'
@@ -32,6 +32,20 @@ export class Accounts {
     return this.#store.find(user)
   }
 
+  /**
+   * For CHAP: the password itself; undefined for nobody, and for a user who has none that is good for CHAP (`chapProblem` says why). Names are
+   * taken without regard to case, as for SMB.
+   */
+  chapSecretOf(user: string): string | undefined {
+    return this.#store.find(user)?.chapSecret
+  }
+
+  /** Why a user cannot log in with CHAP, for the log; undefined for one who can, and for nobody. */
+  chapProblem(user: string): string | undefined {
+    const found = this.#store.find(user)
+    return found && chapProblemOf(found)
+  }
+
   /** The token of somebody who was authenticated; undefined when they have been removed meanwhile. */
   token(user: string): AccountToken | undefined {
     const found = this.#store.find(user)
@@ -48,6 +62,15 @@ export class Accounts {
   accountByName(name: string): UserEntry | undefined {
     return this.#store.list().find(user => user.name.toUpperCase() === name.toUpperCase())
   }
+}
+
+/** Why a user cannot log in over iSCSI, and what to do about it; undefined for one who can. */
+export function chapProblemOf({ name, chap }: Pick<UserEntry, 'name' | 'chap'>): string | undefined {
+  return {
+    ready: undefined,
+    'password-too-short': `${name}'s password has fewer than ${chapSecretCharactersMin} characters, which iSCSI does not take; "holdfast user add ${name}" sets another one`,
+    'password-not-kept': `${name}'s password was set by a version without iSCSI, which kept its hash only; "holdfast user add ${name}" sets it again`,
+  }[chap]
 }
 
 /** Opens them; each worker does. */

@@ -41,6 +41,37 @@ describe('users', () => {
     }
   })
 
+  test('a password of 12 characters or more is kept for CHAP, encrypted; of others the entry says why not', () => {
+    const users = openUserStore(state)
+    users.set({ name: 'alice', password: 'Correct-Horse-1' })
+    users.set({ name: 'bob', password: 'elevenchars' })
+    users.set({ name: 'carol', password: '漢'.repeat(12) })
+    assert.deepEqual(
+      ['alice', 'bob', 'carol', 'dave'].map(name => [users.find(name)?.chapSecret, users.find(name)?.chap]),
+      [
+        ['Correct-Horse-1', 'ready'],
+        [undefined, 'password-too-short'],
+        ['漢'.repeat(12), 'ready'],
+        [undefined, undefined],
+      ],
+    )
+    users.set({ name: 'alice', password: 'short' })
+    assert.equal(users.find('alice')?.chapSecret, undefined)
+  })
+
+  test('a password that an earlier version hashed is good for CHAP once it is set again', () => {
+    const users = openUserStore(state)
+    users.set({ name: 'alice', password: 'Correct-Horse-1' })
+    const path = join(state, 'users.json')
+    const stored = JSON.parse(readFileSync(path, 'utf8')) as { users: { chap?: unknown }[] }
+    delete stored.users[0].chap
+    writeFileSync(path, JSON.stringify(stored))
+    const later = openUserStore(state)
+    assert.deepEqual([later.find('alice')?.chapSecret, later.find('alice')?.chap], [undefined, 'password-not-kept'])
+    assert.equal(later.set({ name: 'alice', password: 'Correct-Horse-1' }), 'unchanged')
+    assert.equal(later.find('alice')?.chapSecret, 'Correct-Horse-1')
+  })
+
   test('what one process writes the others see; RIDs are not reused', () => {
     const [one, other] = [openUserStore(state), openUserStore(state)]
     one.set({ name: 'alice', password: 'a' })
@@ -77,7 +108,9 @@ describe('users', () => {
     ;[stored.users[0].ntHash, stored.users[1].ntHash] = [stored.users[1].ntHash, stored.users[0].ntHash]
     writeFileSync(path, JSON.stringify(stored))
     assert.throws(() => openUserStore(state).find('alice'), { code: 'STATE_CORRUPT' })
-    for (const text of ['', '{', 'null', '[]', '{"version":2}', '{"version":1,"nextRid":1,"users":[{}]}']) {
+    const sealed = '{"nonce":"","text":"","tag":""}'
+    const chapText = `{"version":1,"nextRid":1,"users":[{"name":"a","rid":1,"admin":false,"ntHash":${sealed},"chap":null}]}`
+    for (const text of ['', '{', 'null', '[]', '{"version":2}', '{"version":1,"nextRid":1,"users":[{}]}', chapText]) {
       writeFileSync(path, text)
       assert.throws(() => openUserStore(state).list(), { code: 'STATE_CORRUPT' }, text)
     }

@@ -1,6 +1,7 @@
 /**
  * Who may connect. Of a password its NT hash is kept, which is what NTLMv2 needs (MS-NLMP 3.3.2); it is as good as the password, hence
- * encrypted with the key file's key. `users.json` can be changed by `holdfast user` while a node runs: every lookup sees it.
+ * encrypted with the key file's key. CHAP needs the password itself (RFC 1994 4.1: its response is a hash over it), so one that is long enough
+ * for CHAP is kept as well, encrypted in the same way. `users.json` can be changed by `holdfast user` while a node runs: every lookup sees it.
  */
 
 import { readFileSync, statSync } from 'node:fs'
@@ -20,18 +21,29 @@ export interface UserEntry {
   readonly rid: number
   readonly sid: string
   readonly isAdmin: boolean
+  readonly chap: ChapReadiness
 }
+
+/** Whether a user can log in with CHAP, and if not, why: the password is too short, or it was set by a version that kept no more than its hash. */
+export type ChapReadiness = 'ready' | 'password-too-short' | 'password-not-kept'
 
 export interface UserAccount extends UserEntry {
   /** 16 bytes: MD4 of the password in UTF-16LE. */
   readonly ntHash: Buffer
+  /** The password, of those who are ready for CHAP. */
+  readonly chapSecret?: string
 }
+
+/** RFC 7143 12.1.3: at least 96 bits, which initiators enforce as 12 characters. */
+export const chapSecretCharactersMin = 12
 
 interface StoredUser {
   readonly name: string
   readonly rid: number
   readonly admin: boolean
   readonly ntHash: Sealed
+  /** The password; left out by versions before iSCSI. */
+  readonly chap?: Sealed | 'password-too-short'
 }
 
 interface StoredUsers {
@@ -82,7 +94,12 @@ export class UserStore {
     if (known !== undefined) return known
     const user = users.find(user => same(user.name, name))
     if (user === undefined) return undefined
-    const account = { ...this.#entry(user), ntHash: unseal(this.#key, user.ntHash, bindingOf(user)) }
+    const chapSecret = typeof user.chap === 'object' ? unseal(this.#key, user.chap, chapBindingOf(user)).toString('utf8') : undefined
+    const account: UserAccount = {
+      ...this.#entry(user),
+      ntHash: unseal(this.#key, user.ntHash, bindingOf(user)),
+      ...(chapSecret !== undefined && { chapSecret }),
+    }
     this.#hashes.set(key, account)
     return account
   }
@@ -92,23 +109,29 @@ export class UserStore {
     return user && this.#entry(user)
   }
 
-  /** Adds a user or gives a known one another password. Returns what it was. Throws StateError `BAD_USER`. */
+  /**
+   * Adds a user or gives a known one another password. Returns what it was. A password that was known already, but not kept for CHAP, is from now
+   * on. Throws StateError `BAD_USER`.
+   */
   set(user: { readonly name: string; readonly password: string; readonly isAdmin?: boolean }): 'added' | 'changed' | 'unchanged' {
     if (!userNamePattern.test(user.name)) throw new StateError('BAD_USER', `a user's name has to be ${userNameAllowed}`)
     if (user.password === '' || user.password.length > 256) throw new StateError('BAD_USER', 'a password has 1 to 256 characters')
     const hash = ntHash(user.password)
     const before = this.find(user.name)
     const admin = user.isAdmin ?? before?.isAdmin ?? false
-    if (before !== undefined && before.isAdmin === admin && timingSafeEqual(before.ntHash, hash)) return 'unchanged'
+    const isSame = before !== undefined && before.isAdmin === admin && timingSafeEqual(before.ntHash, hash)
+    if (isSame && before.chap !== 'password-not-kept') return 'unchanged'
     const { nextRid, users } = this.#current()
     const identity = { name: before?.name ?? user.name, rid: before?.rid ?? nextRid }
-    const stored: StoredUser = { ...identity, admin, ntHash: seal(this.#key, hash, bindingOf(identity)) }
+    const chap = isLongEnough(user.password) ? seal(this.#key, Buffer.from(user.password), chapBindingOf(identity)) : 'password-too-short'
+    const stored: StoredUser = { ...identity, admin, ntHash: seal(this.#key, hash, bindingOf(identity)), chap }
     this.#write({
       version: 1,
       nextRid: before === undefined ? nextRid + 1 : nextRid,
       users: [...users.filter(({ rid }) => rid !== identity.rid), stored],
     })
-    return before === undefined ? 'added' : 'changed'
+    if (before === undefined) return 'added'
+    return isSame ? 'unchanged' : 'changed'
   }
 
   /** Throws StateError `UNKNOWN_USER`. Their RID is not given to anybody else. */
@@ -119,8 +142,9 @@ export class UserStore {
     this.#write({ version: 1, nextRid, users: rest })
   }
 
-  #entry({ name, rid, admin }: StoredUser): UserEntry {
-    return { name, rid, sid: `${this.#machineSid}-${rid}`, isAdmin: admin }
+  #entry({ name, rid, admin, chap }: StoredUser): UserEntry {
+    const readiness = typeof chap === 'object' ? 'ready' : (chap ?? 'password-not-kept')
+    return { name, rid, sid: `${this.#machineSid}-${rid}`, isAdmin: admin, chap: readiness }
   }
 
   #write(stored: StoredUsers): void {
@@ -139,7 +163,11 @@ export class UserStore {
   }
 }
 
-const bindingOf = ({ name, rid }: { readonly name: string; readonly rid: number }): string => `user ${rid} ${name}`
+const isLongEnough = (password: string): boolean => [...password].length >= chapSecretCharactersMin
+
+type UserIdentity = Pick<StoredUser, 'name' | 'rid'>
+const bindingOf = ({ name, rid }: UserIdentity): string => `user ${rid} ${name}`
+const chapBindingOf = (user: UserIdentity): string => `CHAP secret of ${bindingOf(user)}`
 
 /** Changes whenever the file is replaced; `''` where there is none. */
 function stampOf(path: string): string {
@@ -156,8 +184,10 @@ function readUsers(path: string): StoredUsers {
     throw corrupt(error)
   }
   const { version, nextRid, users } = value ?? {}
-  const isSealed = (sealed: Partial<Sealed> | undefined) => [sealed?.nonce, sealed?.text, sealed?.tag].every(part => typeof part === 'string')
-  const isUser = (user: Partial<StoredUser> | null) => typeof user?.name === 'string' && Number.isSafeInteger(user.rid) && isSealed(user.ntHash)
+  const isSealed = (sealed: Partial<Sealed> | null | undefined) => [sealed?.nonce, sealed?.text, sealed?.tag].every(part => typeof part === 'string')
+  const isChap = (chap: StoredUser['chap']) => chap === undefined || chap === 'password-too-short' || isSealed(chap)
+  const isUser = (user: Partial<StoredUser> | null) =>
+    typeof user?.name === 'string' && Number.isSafeInteger(user.rid) && isSealed(user.ntHash) && isChap(user.chap)
   if (version !== 1 || !Number.isSafeInteger(nextRid) || !Array.isArray(users) || !users.every(isUser)) throw corrupt()
   return { version, nextRid: nextRid!, users }
 }
