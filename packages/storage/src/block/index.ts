@@ -2,3 +2,4 @@
 export * from './block-device.ts'
 export { MemoryDevice, memoryDevice } from './memory-device.ts'
 export type { MemoryDeviceOptions } from './memory-device.ts'
+export * from './volume/index.ts'
