@@ -24,11 +24,11 @@ const mebibyte = 1024 * 1024
 
 /** What we let initiators ask for, in bytes. */
 export const transferLimits = {
-  transferBytes: 16 * mebibyte,
+  transferBytes: 32 * mebibyte,
   optimalBytes: mebibyte,
   atomicBytes: mebibyte,
   unmapBytes: 512 * mebibyte,
-  writeSameBytes: 512 * mebibyte,
+  writeSameBytes: 128 * mebibyte,
 } as const
 
 /** The limits of a unit on that device. */

@@ -1,5 +1,6 @@
 /** A disk as its initiators see it. */
 import type { BlockDevice } from '@holdfast/storage/block'
+import type { DeviceOperation } from './commands/block/device-operation.ts'
 import type { UnitIdentity } from './identity.ts'
 import { limitsOf } from './limits.ts'
 import type { BlockLimits } from './limits.ts'
@@ -47,6 +48,8 @@ export class LogicalUnit {
   isWriteCacheEnabled: boolean
   /** D_SENSE of the control mode page. */
   isDescriptorSense: boolean
+  /** SANITIZE or FORMAT UNIT at work, or failed: while it is there, commands end with its `condition` (`isAllowedDuringOperation`). */
+  operation: DeviceOperation | undefined
 
   constructor(options: LogicalUnitOptions) {
     const { device, blockBytes = 512 } = options
