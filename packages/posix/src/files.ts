@@ -83,6 +83,8 @@ export const fallocateAsync = (fd: number, mode: number, offset: number, length:
   callAsync('fallocate', fd, mode, offset, length)
 /** lseek(2); SEEK_DATA and SEEK_HOLE give -ENXIO at or beyond the end of file. */
 export const lseek = (fd: number, offset: number, whence: number): number => libc.lseek(fd, offset, whence)
+/** `lseek` on the thread pool: where data is may have to be read from the disk. */
+export const lseekAsync = (fd: number, offset: number, whence: number): Promise<number> => callAsync('lseek', fd, offset, whence)
 
 const copyOffsets = (sourceOffset: number, targetOffset: number): [Buffer, Buffer] => {
   const source = Buffer.allocUnsafeSlow(8)
@@ -114,15 +116,22 @@ export const copyFileRangeAsync = (range: CopyRange): Promise<number> => {
 
 const FICLONERANGE = 0x4020940d
 
-/** ioctl_ficlonerange(2): shares blocks of the source; 0 or -errno (-EOPNOTSUPP, -EXDEV, -EINVAL where it cannot). */
-export const cloneFileRange = (range: CopyRange): number => {
+const cloneArgument = (range: CopyRange): Buffer => {
   const argument = Buffer.allocUnsafe(32)
   argument.writeBigInt64LE(BigInt(range.sourceFd), 0)
   argument.writeBigUInt64LE(BigInt(range.sourceOffset), 8)
   argument.writeBigUInt64LE(BigInt(range.lengthBytes), 16)
   argument.writeBigUInt64LE(BigInt(range.targetOffset), 24)
-  return libc.ioctl(range.targetFd, FICLONERANGE, argument)
+  return argument
 }
+
+/**
+ * ioctl_ficlonerange(2): shares blocks of the source (all up to its end where the length is 0); 0 or -errno (-EOPNOTSUPP, -EXDEV, -EINVAL where
+ * it cannot).
+ */
+export const cloneFileRange = (range: CopyRange): number => libc.ioctl(range.targetFd, FICLONERANGE, cloneArgument(range))
+/** `cloneFileRange` on the thread pool: it writes what the source has in memory first. */
+export const cloneFileRangeAsync = (range: CopyRange): Promise<number> => callAsync('ioctl', range.targetFd, FICLONERANGE, cloneArgument(range))
 
 const FS_IOC_GETFLAGS = 0x80086601
 const FS_IOC_SETFLAGS = 0x40086602
