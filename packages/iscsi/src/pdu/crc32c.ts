@@ -1,0 +1,66 @@
+/** CRC32C (RFC 7143 12.1, 13.1; Castagnoli's polynomial): the digest of headers and of data. */
+
+/** Castagnoli's polynomial with the bits reversed, as the bits of a byte go over the wire. */
+const polynomial = 0x82f6_3b78
+
+/** How many bytes the tables take at once. */
+const slices = 8
+
+function makeTables(): Uint32Array {
+  const tables = new Uint32Array(slices * 256)
+  for (let i = 0; i < 256; i++) {
+    let crc = i
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ polynomial : crc >>> 1
+    tables[i] = crc
+  }
+  for (let i = 256; i < tables.length; i++) tables[i] = (tables[i - 256] >>> 8) ^ tables[tables[i - 256] & 0xff]
+  return tables
+}
+
+const tables = makeTables()
+
+/**
+ * CRC32C of bytes. For bytes in several pieces give each call the result of the one before.
+ *
+ * @example
+ * crc32c(Buffer.alloc(32)).toString(16) // => '8a9136aa'
+ * crc32c(Buffer.alloc(20), crc32c(Buffer.alloc(12))).toString(16) // => '8a9136aa'
+ */
+export function crc32c(bytes: Uint8Array, previous = 0): number {
+  let crc = ~previous
+  let at = 0
+  for (const stop = bytes.length - (slices - 1); at < stop; at += slices) {
+    crc ^= bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)
+    crc =
+      tables[1792 + (crc & 0xff)] ^
+      tables[1536 + ((crc >>> 8) & 0xff)] ^
+      tables[1280 + ((crc >>> 16) & 0xff)] ^
+      tables[1024 + (crc >>> 24)] ^
+      tables[768 + bytes[at + 4]] ^
+      tables[512 + bytes[at + 5]] ^
+      tables[256 + bytes[at + 6]] ^
+      tables[bytes[at + 7]]
+  }
+  for (; at < bytes.length; at++) crc = (crc >>> 8) ^ tables[(crc ^ bytes[at]) & 0xff]
+  return ~crc >>> 0
+}
+
+/** CRC32C of bytes that lie in several pieces. */
+export function crc32cOf(pieces: Iterable<Uint8Array>): number {
+  let crc = 0
+  for (const piece of pieces) crc = crc32c(piece, crc)
+  return crc
+}
+
+/** Writes a digest to its place; its bytes go out from the lowest (13.1). Returns where it ends. */
+export function putDigest(into: Uint8Array, at: number, crc: number): number {
+  into[at] = crc
+  into[at + 1] = crc >>> 8
+  into[at + 2] = crc >>> 16
+  into[at + 3] = crc >>> 24
+  return at + 4
+}
+
+/** The digest that lies at `at`. */
+export const digestAt = (bytes: Uint8Array, at: number): number =>
+  (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0
