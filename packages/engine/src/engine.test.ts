@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { ConnectionManager } from './index.ts'
 import type { ManagerOptions } from './index.ts'
@@ -14,8 +17,9 @@ class Peer implements AsyncDisposable {
   #waiting: (() => void)[] = []
   ended = false
 
-  constructor(port: number) {
-    this.socket = connect(port, '127.0.0.1')
+  /** A port of this machine, or a Unix socket's path. */
+  constructor(where: number | string) {
+    this.socket = typeof where === 'number' ? connect(where, '127.0.0.1') : connect(where)
     this.socket.on('data', (bytes: Buffer) => {
       this.#bytes = Buffer.concat([this.#bytes, bytes])
       for (const wake of this.#waiting.splice(0)) wake()
@@ -273,4 +277,25 @@ test('a client that does not show in time who it is loses its connection, and no
   await assert.rejects(silent.receive(), /connection ended/)
   await assert.rejects(talkative.receive(), /connection ended/)
   assert.equal(await known.ask('here yet'), 'here yet')
+})
+
+test('a Unix socket is served like an address; it is for its owner alone, and goes with the manager', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-engine-'))
+  const path = join(folder, 'socket')
+  try {
+    const { manager } = await start()
+    await using _ = manager
+    const options = { protocol: 'echo', framing: lengthPrefixed, distributed: true, path }
+    assert.deepEqual(await manager.listen(options), { host: path, port: 0 })
+    assert.equal(statSync(path).mode & 0o777, 0o600)
+    await assert.rejects(manager.listen(options), { code: 'EADDRINUSE' })
+    await using peer = new Peer(path)
+    const body = Buffer.alloc(300_000, 'e')
+    for (let round = 0; round < 10; round++) peer.send(body)
+    for (let round = 0; round < 10; round++) assert.deepEqual(await peer.receive(), body)
+    await manager.close()
+    assert.equal(existsSync(path), false)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 })

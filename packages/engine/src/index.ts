@@ -1,6 +1,6 @@
 export * from './worker-api.ts'
 export { ConnectionManager } from './manager/manager.ts'
-export type { InheritedSocket, ListeningAddress, ListenOptions } from './manager/client.ts'
+export type { InheritedSocket, ListeningAddress, ListenOptions, UnixSocket } from './manager/client.ts'
 export { socketAddress } from '@holdfast/posix/socket'
 export type { ManagerOptions } from './manager/manager.ts'
 export { defaultLimits } from './shared/layout.ts'

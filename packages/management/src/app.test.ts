@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { createManagementApp, type ManagementOptions } from './app.ts'
-import { httpFraming, requestHeadBytesMax } from './http.ts'
+import { httpFraming, httpFramingWithContent, readRequest, requestHeadBytesMax } from './http.ts'
 import { formatMetrics } from './prometheus.ts'
 
 const samples = [
@@ -125,5 +125,35 @@ describe('requests', () => {
       }),
       { numRuns: 2000 },
     )
+  })
+})
+
+describe('content', () => {
+  const framing = httpFramingWithContent(100)
+  const request = (length: number | string, content = '') => Buffer.from(`POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n${content}`)
+
+  test('is cut and read together with its head, whatever follows (RFC 9112 6.2)', () => {
+    const whole = request(5, 'helloGET')
+    const length = whole.length - 3
+    assert.equal(framing.frameBytes(whole, 0, whole.length), length)
+    const read = readRequest(whole.subarray(0, length), { contentBytesMax: 100 })
+    assert.ok(read !== undefined && 'content' in read)
+    assert.equal(read.content.toString(), 'hello')
+    assert.equal(readRequest(whole.subarray(0, length - 1), { contentBytesMax: 100 }), undefined)
+  })
+
+  test('too long, or of a length that is none: cut without it, 413 and 400', () => {
+    for (const [length, status] of [
+      [101, 413],
+      ['9'.repeat(15), 413],
+      ['-1', 400],
+      ['0x10', 400],
+      ['5, 5', 400],
+    ] as const) {
+      const bytes = request(length)
+      assert.equal(framing.frameBytes(bytes, 0, bytes.length), bytes.length)
+      const read = readRequest(bytes, { contentBytesMax: 100 })
+      assert.equal(read !== undefined && 'status' in read && read.status, status)
+    }
   })
 })

@@ -19,15 +19,22 @@ export interface ListenerOptions {
   readonly distributed: boolean
 }
 
-/** Where a protocol listens: at an address, where port 0 takes a free one, or on a socket that was made by somebody else. */
-export type ListenOptions = ListenerOptions & (ListeningAddress | InheritedSocket)
+/**
+ * Where a protocol listens: at an address, where port 0 takes a free one, on a socket that was made by somebody else, or on a Unix socket.
+ */
+export type ListenOptions = ListenerOptions & (ListeningAddress | InheritedSocket | UnixSocket)
 
 /** A listening socket that whoever started this process has made, and keeps when this process is gone. It is closed with the manager. */
 export interface InheritedSocket {
   readonly descriptor: number
 }
 
-/** Where a listener really is. */
+/** A Unix socket that is made at a path, where nothing must be, for the user alone whose process this is; removed with the manager. */
+export interface UnixSocket {
+  readonly path: string
+}
+
+/** Where a listener really is. A Unix socket has its path as host, and port 0. */
 export interface ListeningAddress {
   readonly host: string
   readonly port: number

@@ -7,6 +7,7 @@ import type { ManagerAnswers, MetricSample } from '../worker-api.ts'
 import { Client } from './client.ts'
 import type { ClientEvents, ListenerOptions, ListeningAddress, ListenOptions, TcpHandle } from './client.ts'
 import { landingBytes } from './intake.ts'
+import { listenAt } from './listen.ts'
 import { MessageTable } from './messages.ts'
 import { Metrics } from './metrics.ts'
 import { unfinishedWrite } from './recovery.ts'
@@ -130,18 +131,17 @@ export class ConnectionManager implements AsyncDisposable {
   listen(options: ListenOptions): Promise<ListeningAddress> {
     const server = createServer()
     this.#servers.push(server)
-    const where = 'descriptor' in options ? { fd: options.descriptor } : { host: options.host, port: options.port }
     return new Promise((resolve, reject) => {
       server.once('error', reject)
-      server.listen({ ...where, backlog: 511 }, () => {
+      listenAt(server, options, () => {
         server.off('error', reject)
         // node:net has no public way to give an accepted socket its read buffer; this is its own inner callback.
         const { _handle: handle } = server as unknown as { _handle: { onconnection: (error: number, accepted: TcpHandle) => void } }
         handle.onconnection = (error, accepted) => {
           if (error === 0) this.#accept(options, accepted)
         }
-        const address = server.address() as AddressInfo
-        resolve({ host: address.address, port: address.port })
+        const address = server.address() as AddressInfo | string
+        resolve(typeof address === 'string' ? { host: address, port: 0 } : { host: address.address, port: address.port })
       })
     })
   }
