@@ -73,9 +73,10 @@ share:
   - { name: docs, path: ../docs, options: [encrypt, access-based-enumeration], comment: "Papers", users: [alice] }
 volume:
   - disk0=1GiB,no-auth,initiator=iqn.1993-08.org.debian:01:AbC
-  - { name: disk1, size: 1.5GiB, options: [read-only], block-size: 4096, users: [alice, bob], mutual-chap: server }
+  - { name: disk1, size: 1.5GiB, options: [read-only], block-size: 4096, users: [alice, bob] }
 volumes: ../disks
 iscsi: :0
+mutual-chap: server
 user: alice:secret:with:colons
 smb: ["127.0.0.1:0", "[::1]:4450"]
 http: :8081
@@ -98,10 +99,11 @@ log-format: json
       ],
       volumes: [
         { name: 'disk0', sizeBytes: 2 ** 30, readOnly: false, noAuth: true, initiators: ['iqn.1993-08.org.debian:01:abc'] },
-        { name: 'disk1', sizeBytes: 1.5 * 2 ** 30, readOnly: true, noAuth: false, blockBytes: 4096, users: ['alice', 'bob'], mutualChap: 'server' },
+        { name: 'disk1', sizeBytes: 1.5 * 2 ** 30, readOnly: true, noAuth: false, blockBytes: 4096, users: ['alice', 'bob'] },
       ],
       volumesDir: join(folder, 'disks'),
       iscsi: [{ host: '', port: 0 }],
+      mutualChap: 'server',
       users: [{ name: 'alice', password: 'secret:with:colons' }],
       smb: [
         { host: '127.0.0.1', port: 0 },
@@ -150,17 +152,18 @@ describe('bad configuration: one line with key, value and what is allowed', () =
     [{ share: ['docs=nowhere'] }, 'allowed: a folder that exists'],
     [{ share: ['docs=docs', 'DOCS=docs'] }, '--share: "DOCS" is not allowed; allowed: each share name once'],
     [{ iscsi: ['x:y'] }, '--iscsi: "x:y" is not allowed; allowed: ADDR:PORT'],
+    [{ 'mutual-chap': 'a:b' }, '--mutual-chap: "a:b" is not allowed; allowed: a name of up to 64 characters'],
     [{ volume: ['disk0'] }, '--volume: "disk0" is not allowed; allowed: NAME=SIZE[,option...]'],
     [{ volume: ['disk0=large'] }, '--volume: "disk0=large" is not allowed; allowed: a size from 1MiB to 1PiB'],
     [{ volume: ['disk0=1KiB'] }, '--volume: "disk0=1KiB" is not allowed; allowed: a size from 1MiB to 1PiB'],
-    [{ volume: ['Disk0=1GiB'] }, '--volume: "Disk0" is not allowed; allowed: a name of up to 64 lower-case letters'],
+    [{ volume: ['Disk0=1GiB'] }, '--volume: "Disk0" is not allowed; allowed: a name of up to 63 lower-case letters'],
     [{ volume: ['disk0=1GiB', 'disk0=2GiB'] }, '--volume: "disk0" is not allowed; allowed: each volume name once'],
     [{ volume: ['disk0=1GiB,no-auth=1'] }, '--volume: "no-auth=1" is not allowed; allowed: the options read-only, no-auth, block-size='],
     [{ volume: ['disk0=1GiB,fast'] }, '--volume: "fast" is not allowed; allowed: the options'],
     [{ volume: ['disk0=1GiB,block-size=1024'] }, '--volume: "block-size=1024" is not allowed'],
     [{ volume: ['disk0=1GiB,initiator=me'] }, '--volume: "initiator=me" is not allowed'],
     [{ volume: ['disk0=1GiB,constructor=me'] }, '--volume: "constructor=me" is not allowed'],
-    [{ volume: ['disk0=1GiB,no-auth,user=alice'] }, '--volume: "no-auth" is not allowed together with "user" and "mutual-chap"'],
+    [{ volume: ['disk0=1GiB,no-auth,user=alice'] }, '--volume: "no-auth" is not allowed together with "user"'],
     [{ ntlm: 'off' }, '--ntlm: without NTLM nobody could log in; "off" needs Kerberos (--keytab FILE)'],
     [{ anonymous: 'on', ntlm: 'off', keytab: 'k' }, '--anonymous: only NTLM knows clients without a name; "on" needs --ntlm on'],
     [{ ntlm: 'no', keytab: 'k' }, '--ntlm: "no" is not allowed; allowed: on or off'],
@@ -268,7 +271,7 @@ test('a volume has a whole number of 4 KiB blocks, at least as many bytes as wer
     assert.ok(bytes >= parseSize(size)! && bytes - parseSize(size)! < 4096)
   }
   assert.deepEqual(['1.1PiB', '1023KiB', '-1', ''].map(parseVolumeSize), [undefined, undefined, undefined, undefined])
-  const words = ['read-only', 'block-size=4096', 'user=alice', 'user=bob', 'initiator=iqn.2026-11.org.example:a', 'mutual-chap=server']
+  const words = ['read-only', 'block-size=4096', 'user=alice', 'user=bob', 'initiator=iqn.2026-11.org.example:a']
   assert.deepEqual(volumeOptionWords(parseVolumeOptions(words, { key: 'volume' })), words)
 })
 

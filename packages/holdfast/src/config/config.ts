@@ -61,6 +61,8 @@ export interface Config {
   readonly users: readonly UserSettings[]
   readonly smb: readonly Address[]
   readonly iscsi: readonly Address[]
+  /** The user whose name and password show initiators who the target is. */
+  readonly mutualChap?: string
   readonly http: readonly Address[]
   /** As many as there are cores where undefined. */
   readonly workers?: number
@@ -127,7 +129,9 @@ export function resolveConfig(flags: Flags, options: ResolveOptions = {}): Confi
   const stateDir = state === undefined ? resolve(cwd, '.holdfast') : resolve(state.base, textOf(state, allowed.folder))
   const volumes = single('volumes')
   const kerberos = parseKerberos(single('keytab'), given('realm'))
+  const mutualChap = single('mutual-chap')
   if (node) checkShape('node', node)
+  if (mutualChap) checkShape('mutual-chap', mutualChap)
   const ntlm = parseNtlm(single('ntlm'), kerberos)
   return {
     stateDir,
@@ -137,6 +141,7 @@ export function resolveConfig(flags: Flags, options: ResolveOptions = {}): Confi
     users: given('user').map(parseUser),
     smb: given('smb').map(item => parseListen(item, defaultPorts.smb)),
     iscsi: given('iscsi').map(item => parseListen(item, defaultPorts.iscsi)),
+    ...(mutualChap && { mutualChap: String(mutualChap.value) }),
     http: given('http').map(item => parseListen(item, defaultPorts.http)),
     ...(workers && { workers: parseWorkers(workers) }),
     nodeName: node === undefined ? nodeNameFrom(options.hostname ?? hostname()) : String(node.value),

@@ -13,8 +13,8 @@ export const nodeNamePattern = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,13}[A-Za-z0-9])?$/
 export const nodeNameAllowed = 'a name of up to 15 letters, digits and hyphens'
 
 /** The end of an iSCSI name (RFC 7143 4.2.7.2, RFC 3722): lower case only, as names of iSCSI are. */
-export const volumeNamePattern = /^[a-z0-9](?:[a-z0-9.-]{0,62}[a-z0-9])?$/
-export const volumeNameAllowed = 'a name of up to 64 lower-case letters, digits, dots and hyphens, such as disk0'
+export const volumeNamePattern = /^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/
+export const volumeNameAllowed = 'a name of up to 63 lower-case letters, digits, dots and hyphens, such as disk0'
 
 /** An iSCSI name (RFC 7143 4.2.7), as initiators have it; case does not count. */
 export const initiatorPattern = /^(?:iqn\.\d{4}-\d{2}\.[^\s,=/]{1,211}|eui\.[0-9A-Fa-f]{16}|naa\.(?:[0-9A-Fa-f]{16}|[0-9A-Fa-f]{32}))$/i

@@ -4,8 +4,8 @@ import { badValue, ConfigError, type Origin, originText } from './errors.ts'
 import { initiatorPattern, userNamePattern, volumeNameAllowed, volumeNamePattern } from './names.ts'
 import { parseSize } from './units.ts'
 
-/** Who may use a volume and how it looks; what a volume that was made by a command keeps in the state. */
-export interface VolumeOptions {
+/** Who may use a volume, and for what. */
+export interface VolumeAccess {
   /** Initiators cannot write. */
   readonly readOnly: boolean
   /** Initiators need not say who they are (CHAP). */
@@ -14,12 +14,10 @@ export interface VolumeOptions {
   readonly users?: readonly string[]
   /** iSCSI names of the initiators that may log in; all where undefined. */
   readonly initiators?: readonly string[]
-  /** The user in whose name, and with whose password, the target shows initiators who it is (mutual CHAP, RFC 7143 12.1.3). */
-  readonly mutualChap?: string
 }
 
 /** A volume that the configuration names: it is made where it is missing. */
-export interface VolumeSettings extends VolumeOptions {
+export interface VolumeSettings extends VolumeAccess {
   readonly name: string
   readonly sizeBytes: number
   /** Logical blocks as initiators see them; as it was made where undefined, 512 for a new one. */
@@ -34,7 +32,7 @@ export type VolumeBlockBytes = (typeof volumeBlockSizes)[number]
 export const volumeFlagNames = ['read-only', 'no-auth'] as const
 export type VolumeFlag = (typeof volumeFlagNames)[number]
 
-const optionForms = [...volumeFlagNames, 'block-size=512|4096', 'user=NAME', 'initiator=IQN', 'mutual-chap=USER']
+const optionForms = [...volumeFlagNames, 'block-size=512|4096', 'user=NAME', 'initiator=IQN']
 /** What may follow a size, for messages. */
 export const volumeOptionsAllowed = optionForms.join(', ')
 export const volumeAllowed = `NAME=SIZE[,option...], such as disk0=1GiB, with the options ${volumeOptionsAllowed}`
@@ -60,7 +58,6 @@ interface VolumeObject {
   readonly 'block-size'?: VolumeBlockBytes
   readonly users?: readonly string[]
   readonly initiators?: readonly string[]
-  readonly 'mutual-chap'?: string
 }
 
 /** Throws ConfigError with one line that names the key, the value and what is allowed. */
@@ -93,17 +90,15 @@ const partsOfObject = (given: VolumeObject): VolumeParts => ({
     ...(given['block-size'] === undefined ? [] : [`block-size=${given['block-size']}`]),
     ...(given.users ?? []).map(name => `user=${name}`),
     ...(given.initiators ?? []).map(name => `initiator=${name}`),
-    ...(given['mutual-chap'] === undefined ? [] : [`mutual-chap=${given['mutual-chap']}`]),
   ],
 })
 
-type Options = VolumeOptions & Pick<VolumeSettings, 'blockBytes'>
+type Options = VolumeAccess & Pick<VolumeSettings, 'blockBytes'>
 interface Draft {
   readonly flags: Set<string>
   readonly users: string[]
   readonly initiators: string[]
   blockBytes?: VolumeBlockBytes
-  mutualChap?: string
 }
 
 /** What an option with a value does; false for a value that it does not take. */
@@ -115,10 +110,6 @@ const optionsWithValue: Readonly<Record<string, (draft: Draft, value: string) =>
   },
   user: (draft, value) => userNamePattern.test(value) && draft.users.push(value) > 0,
   initiator: (draft, value) => initiatorPattern.test(value) && draft.initiators.push(value.toLowerCase()) > 0,
-  'mutual-chap'(draft, value) {
-    draft.mutualChap = value
-    return userNamePattern.test(value)
-  },
 }
 
 function takeOption(draft: Draft, word: string): boolean {
@@ -133,28 +124,26 @@ export function parseVolumeOptions(words: readonly string[], origin: Origin): Op
   for (const word of words) {
     if (!takeOption(draft, word)) throw badValue(origin, word, `the options ${volumeOptionsAllowed}`)
   }
-  const { flags, users, initiators, ...single } = draft
+  const { flags, users, initiators, blockBytes } = draft
   const noAuth = flags.has('no-auth')
-  if (noAuth && (users.length > 0 || single.mutualChap !== undefined)) {
-    throw new ConfigError(`${originText(origin)}: "no-auth" is not allowed together with "user" and "mutual-chap", which need CHAP`)
-  }
+  if (noAuth && users.length > 0)
+    throw new ConfigError(`${originText(origin)}: "no-auth" is not allowed together with "user": nobody says who they are`)
   return {
     readOnly: flags.has('read-only'),
     noAuth,
     ...(users.length > 0 && { users }),
     ...(initiators.length > 0 && { initiators }),
-    ...single,
+    ...(blockBytes !== undefined && { blockBytes }),
   }
 }
 
 /** The words that `parseVolumeOptions` makes these options of. */
-export const volumeOptionWords = ({ readOnly, noAuth, users = [], initiators = [], mutualChap, blockBytes }: Options): string[] => [
+export const volumeOptionWords = ({ readOnly, noAuth, users = [], initiators = [], blockBytes }: Options): string[] => [
   ...(readOnly ? ['read-only'] : []),
   ...(noAuth ? ['no-auth'] : []),
   ...(blockBytes === undefined ? [] : [`block-size=${blockBytes}`]),
   ...users.map(name => `user=${name}`),
   ...initiators.map(name => `initiator=${name}`),
-  ...(mutualChap === undefined ? [] : [`mutual-chap=${mutualChap}`]),
 ]
 
 /** Each name once. */

@@ -94,13 +94,14 @@ const volumeObject = z.strictObject(
       .describe('Bytes of a logical block; kept from when it was made'),
     users: z
       .array(pattern(userNamePattern, userNameAllowed), { error: 'a list of user names' })
+      .min(1, { error: 'one user name or more' })
       .optional()
       .describe('Who may log in; every user where it is left out'),
     initiators: z
       .array(pattern(initiatorPattern, initiatorAllowed), { error: 'a list of iSCSI names' })
+      .min(1, { error: 'one iSCSI name or more' })
       .optional()
       .describe('iSCSI names of the initiators that may log in; all where it is left out'),
-    'mutual-chap': pattern(userNamePattern, userNameAllowed).optional().describe('The user in whose name the target shows initiators who it is'),
   },
   { error: allowed.volume },
 )
@@ -172,6 +173,12 @@ export const words = {
     allowed: addressAllowed,
     repeatable: true,
     help: 'listen for iSCSI; one per network interface (default with volumes: 127.0.0.1:3260)',
+  },
+  'mutual-chap': {
+    argument: 'USER',
+    schema: pattern(userNamePattern, userNameAllowed),
+    allowed: userNameAllowed,
+    help: 'the user by whose name and password initiators that ask see who this target is (mutual CHAP)',
   },
   http: { argument: 'ADDR:PORT', schema: address, allowed: addressAllowed, repeatable: true, help: 'listen for /healthz, /readyz and /metrics' },
   rdma: { argument: 'ADDR:PORT', schema: address, allowed: addressAllowed, repeatable: true, help: 'listen for SMB Direct', notYet: 'SMB Direct' },

@@ -52,6 +52,8 @@ export interface NodeConfig {
   readonly controlSocket?: string
   readonly smb: readonly Address[]
   readonly iscsi: readonly Address[]
+  /** The user whose name and password show initiators who the target is (mutual CHAP, RFC 7143 12.1.3). */
+  readonly mutualChap?: string
   readonly http: readonly Address[]
   readonly workers?: number
   /** The one worker lives in the calling thread. */
@@ -82,6 +84,7 @@ export function nodeConfigOf(config: Config, identity: Identity): NodeConfig {
     controlSocket: controlSocketOf(config.stateDir),
     smb: config.smb,
     iscsi: config.iscsi,
+    ...(config.mutualChap !== undefined && { mutualChap: config.mutualChap }),
     http: config.http,
     ...(config.workers !== undefined && { workers: config.workers }),
     signing: config.signing,
