@@ -1,0 +1,322 @@
+import type { Connection, ConnectionHandler, Message, WorkerNode } from '@holdfast/engine'
+import type { TextPair, Wanted } from '../pdu/index.ts'
+import { CommandWindow } from './command-window.ts'
+import { framingVariant } from './framing.ts'
+import { FullFeature } from './full-feature.ts'
+import { Authentication } from './login/authentication.ts'
+import { LoginPhase } from './login/login-phase.ts'
+import type { Admission, LoginHost, LoginIdentity, LoginOutcome } from './login/login-phase.ts'
+import { LoginRefusal } from './login/refusal.ts'
+import { nexusOf } from './nexus.ts'
+import type { IscsiLimits, TargetDescription } from './options.ts'
+import { PduWriter } from './pdu-writer.ts'
+import { ScsiTasks } from './scsi-tasks.ts'
+import { Session, sessionKey } from './session.ts'
+import type { SessionConnection } from './session.ts'
+import type { TargetNode } from './target-node.ts'
+import { TaskManager } from './task-management.ts'
+import { TextExchange } from './text-exchange.ts'
+
+/** Says that a connection had logged in, to the worker that gets it when this one dies. */
+export const loggedInCheckpoint = 'logged-in'
+
+/** One connection of an initiator, from its login to its end. */
+export class TargetConnection implements ConnectionHandler, LoginHost, SessionConnection {
+  readonly writer: PduWriter
+  readonly limits: IscsiLimits
+  cid = 0
+  readonly #connection: Connection
+  readonly #worker: WorkerNode
+  readonly #node: TargetNode
+  #login: LoginPhase | undefined
+  #phase: FullFeature | undefined
+  #session: Session | undefined
+  #tasks: ScsiTasks | undefined
+  #isClosed = false
+  #isFlushing = false
+  #inBatch = false
+  #heardAt: number
+  #pingedAt: number | undefined
+  #pings = 0
+
+  constructor(connection: Connection, node: TargetNode) {
+    this.#connection = connection
+    this.#node = node
+    this.#worker = node.worker
+    this.limits = node.limits
+    this.writer = new PduWriter(connection)
+    this.#login = new LoginPhase(this)
+    this.#heardAt = node.now()
+  }
+
+  onMessage(message: Message): void {
+    if (this.#isClosed) return message.release()
+    this.#heardAt = this.#node.now()
+    this.#pingedAt = undefined
+    if (this.#phase === undefined) return this.#receiveLogin(message)
+    this.#inBatch = true
+    this.#phase.receive(message)
+  }
+
+  onBatchEnd(): void {
+    this.#inBatch = false
+    this.writer.flush()
+  }
+
+  onClose(): void {
+    this.#isClosed = true
+    this.#node.connections.delete(this)
+    this.writer.flush()
+    const session = this.#session
+    if (session === undefined) return
+    // Below error recovery level 2 a session does not outlive any of its connections (RFC 7143 7.1.1).
+    if (session.connections.get(this.cid) === this) session.connections.delete(this.cid)
+    void this.#node.endSession(session, 'connection closed')
+  }
+
+  /** Ends the connection once what was written has gone out. */
+  close(reason: string): void {
+    if (this.#isClosed) return
+    this.writer.flush()
+    this.#worker.log('debug', 'iscsi: connection ends', { reason, initiator: this.#session?.initiatorName, remote: this.#connection.remoteAddress })
+    this.#connection.close(reason)
+  }
+
+  /** Looks whether the initiator is still there: called now and then. */
+  watch(now: number): void {
+    if (this.#phase === undefined || now - this.#heardAt < this.limits.idleMs) return
+    if (this.#pingedAt === undefined) {
+      this.#pingedAt = now
+      this.#phase.ping(++this.#pings)
+    } else if (now - this.#pingedAt >= this.limits.idleMs) this.close('the initiator does not answer')
+  }
+
+  // Login
+
+  #receiveLogin(message: Message): void {
+    this.#worker.beginAsync()
+    void this.#login!.receive(message).finally(() => {
+      this.#worker.endAsync()
+      message.release()
+    })
+  }
+
+  moveIfElsewhere({ targetName }: LoginIdentity, message: Message): boolean {
+    const owner = targetName === undefined ? undefined : this.#node.options.targets.find(targetName)?.owner
+    if (owner === undefined || owner === this.#worker.index) return false
+    this.#connection.moveTo(owner, message)
+    return true
+  }
+
+  async admit(identity: LoginIdentity): Promise<Admission> {
+    const { options } = this.#node
+    const target = identity.targetName === undefined ? undefined : this.#targetFor(identity, identity.targetName)
+    const joined = this.#joinedSession(identity)
+    const alias: TextPair[] = target?.alias === undefined ? [] : [['TargetAlias', target.alias]]
+    const users = target?.users
+    return {
+      authentication: new Authentication({
+        credentials: options.credentials,
+        requirement: () => (this.#node.needsAuthentication(target) ? 'required' : 'optional'),
+        mayLogIn: user => users === undefined || users.includes(user),
+      }),
+      wanted: wantedFrom(this.limits),
+      declarations: target === undefined ? [] : [...alias, ['TargetPortalGroupTag', String(portalGroupTag)]],
+      ...(joined && { agreed: joined.agreed }),
+    }
+  }
+
+  #targetFor(identity: LoginIdentity, name: string): TargetDescription {
+    const target = this.#node.options.targets.find(name)
+    if (target === undefined) throw new LoginRefusal('notFound', `there is no target ${name}`)
+    if (target.initiators !== undefined && !target.initiators.includes(identity.initiatorName)) {
+      throw new LoginRefusal('authorizationFailure', `${identity.initiatorName} is not among the initiators of ${name}`)
+    }
+    const { localAddress, localPort } = this.#connection
+    const other = this.#node.options.redirect?.({ ...identity, targetName: name, localAddress, localPort })
+    if (other !== undefined) {
+      const host = other.host.includes(':') ? `[${other.host}]` : other.host
+      throw new LoginRefusal('targetMovedTemporarily', 'redirected', [['TargetAddress', `${host}:${other.port}`]])
+    }
+    return target
+  }
+
+  /** The session that a connection with a TSIH belongs to (11.12.6). */
+  #joinedSession(identity: LoginIdentity): Session | undefined {
+    if (identity.tsih === 0) return undefined
+    const session = identity.targetName === undefined ? undefined : this.#node.sessions.find(keyOf(identity))
+    if (session?.tsih !== identity.tsih) throw new LoginRefusal('sessionDoesNotExist', `no session with TSIH ${identity.tsih}`)
+    const others = session.connections.size - Number(session.connections.has(identity.cid))
+    if (others >= session.parameters.maxConnections) throw new LoginRefusal('tooManyConnections', 'the session has all its connections')
+    return session
+  }
+
+  async establish(outcome: LoginOutcome): Promise<number> {
+    const { identity, negotiator, user } = outcome
+    const joined = this.#joinedSession(identity)
+    const session = joined ?? (await this.#begin(outcome))
+    if (this.#isClosed) {
+      if (joined === undefined) await this.#node.endSession(session, 'the connection went during the login')
+      throw new LoginRefusal('sessionDoesNotExist', 'the connection went during the login')
+    }
+    this.cid = identity.cid
+    // Connection reinstatement (RFC 7143 7.2): the old one is implicitly logged out.
+    session.connections.get(identity.cid)?.close('reinstated')
+    session.connections.set(identity.cid, this)
+    this.#session = session
+    this.#startPhase(session, negotiator, user)
+    return session.tsih
+  }
+
+  async #begin({ identity, negotiator, user }: LoginOutcome): Promise<Session> {
+    const { options, sessions } = this.#node
+    const { targetName, initiatorName, isid } = identity
+    const key = keyOf(identity)
+    const description = targetName === undefined ? undefined : options.targets.find(targetName)
+    if (targetName !== undefined && description === undefined) throw new LoginRefusal('targetRemoved', `${targetName} has gone`)
+    // Session reinstatement (RFC 7143 6.3.5).
+    const old = sessions.find(key)
+    if (old !== undefined) await this.#node.endSession(old, 'reinstated')
+    if (targetName !== undefined && sessions.count(targetName) >= this.limits.sessionsPerTarget) {
+      throw new LoginRefusal('outOfResources', `${targetName} has ${this.limits.sessionsPerTarget} sessions, the most it takes`)
+    }
+    const { agreed } = negotiator
+    const session = new Session({
+      tsih: sessions.nextTsih(),
+      isid,
+      initiatorName,
+      agreed,
+      key,
+      parameters: {
+        initialR2T: agreed.InitialR2T,
+        immediateData: agreed.ImmediateData,
+        firstBurstBytes: agreed.FirstBurstLength,
+        maxBurstBytes: agreed.MaxBurstLength,
+        maxOutstandingR2T: agreed.MaxOutstandingR2T,
+        maxConnections: agreed.MaxConnections,
+        errorRecoveryLevel: agreed.ErrorRecoveryLevel,
+        defaultTime2Wait: agreed.DefaultTime2Wait,
+        defaultTime2Retain: agreed.DefaultTime2Retain,
+      },
+      window: new CommandWindow(identity.cmdSn, this.limits.commandsPerSession),
+      target: description && {
+        description,
+        device: await this.#deviceOf(description.name),
+        nexus: nexusOf({ initiatorName, isid, targetName: description.name, portalGroupTag }),
+      },
+    })
+    sessions.add(session)
+    session.target?.device.addNexus(session.target.nexus)
+    this.#worker.log('info', 'iscsi: session begins', { initiator: initiatorName, target: targetName, user, remote: this.#connection.remoteAddress })
+    return session
+  }
+
+  async #deviceOf(name: string): Promise<Awaited<ReturnType<TargetNode['options']['targets']['device']>>> {
+    try {
+      return await this.#node.options.targets.device(name)
+    } catch (error) {
+      this.#worker.log('error', 'iscsi: a target cannot be opened', { target: name, error: String(error) })
+      throw new LoginRefusal('serviceUnavailable', `${name} cannot be opened`)
+    }
+  }
+
+  #startPhase(session: Session, negotiator: LoginOutcome['negotiator'], user: string | undefined): void {
+    const { writer } = this
+    const { target } = session
+    const async = { beginAsync: () => this.#worker.beginAsync(), endAsync: () => this.#worker.endAsync(), flushSoon: () => this.#flushSoon() }
+    if (target !== undefined) {
+      this.#tasks = new ScsiTasks({
+        ...async,
+        writer,
+        session,
+        device: target.device,
+        nexus: target.nexus,
+        dataIn: { segmentBytes: negotiator.sendBytesMax, maxBurstBytes: session.parameters.maxBurstBytes },
+        budget: this.#node.budget,
+        writeBytesMax: this.limits.writeBytes,
+        protocolError: (message, reason) => {
+          this.#worker.log('debug', 'iscsi: protocol error', { reason })
+          this.#phase!.reject(message, 'taskInProgress')
+        },
+      })
+    }
+    this.#phase = new FullFeature({
+      writer,
+      session,
+      cid: this.cid,
+      tasks: this.#tasks,
+      taskManager:
+        target &&
+        new TaskManager({
+          ...async,
+          writer,
+          session,
+          device: target.device,
+          nexus: target.nexus,
+          sessions: () => this.#node.sessions.of(target.description.name),
+        }),
+      text: new TextExchange({
+        writer,
+        segmentBytes: negotiator.sendBytesMax,
+        targets: which => this.#node.targetsFor(which, { user, session }),
+        close: reason => this.close(reason),
+      }),
+      dataSegmentBytes: this.limits.dataSegmentBytes,
+      close: reason => this.close(reason),
+    })
+    writer.numbers = session.window
+    this.#digests = { header: negotiator.agreed.HeaderDigest === 'CRC32C', data: negotiator.agreed.DataDigest === 'CRC32C' }
+  }
+
+  #digests = { header: false, data: false }
+
+  /** The last response of the login has gone out without digests; from here on they are as agreed. */
+  established(): void {
+    this.#login = undefined
+    this.writer.digests = this.#digests
+    this.#connection.reframe(framingVariant(this.#digests))
+    this.#connection.known()
+    this.#connection.checkpoint(loggedInCheckpoint, true)
+    this.#node.connections.add(this)
+  }
+
+  refused(reason: string): void {
+    this.#worker.log('info', 'iscsi: a login is refused', { reason, remote: this.#connection.remoteAddress })
+    this.close(reason)
+  }
+
+  /** What is written outside of a batch goes out when the running code has ended. */
+  #flushSoon(): void {
+    if (this.#inBatch || this.#isFlushing) return
+    this.#isFlushing = true
+    queueMicrotask(() => {
+      this.#isFlushing = false
+      this.writer.flush()
+    })
+  }
+}
+
+/** All portals are one group: a session may have connections to any of them. */
+const portalGroupTag = 1
+
+const keyOf = ({ initiatorName, isid, targetName }: LoginIdentity): string =>
+  sessionKey(initiatorName, isid, targetName ?? `discovery ${Math.random()}`)
+
+/** What we would like, by key (RFC 7143 13). Digests are as the initiator wishes. */
+const wantedFrom = (limits: IscsiLimits): Wanted => ({
+  HeaderDigest: ['CRC32C', 'None'],
+  DataDigest: ['CRC32C', 'None'],
+  MaxConnections: limits.connectionsPerSession,
+  InitialR2T: false,
+  ImmediateData: true,
+  FirstBurstLength: limits.firstBurstBytes,
+  MaxBurstLength: limits.maxBurstBytes,
+  MaxOutstandingR2T: 4,
+  DataPDUInOrder: true,
+  DataSequenceInOrder: true,
+  ErrorRecoveryLevel: 0,
+  DefaultTime2Wait: 2,
+  DefaultTime2Retain: 20,
+  TaskReporting: ['RFC3720'],
+  iSCSIProtocolLevel: 1,
+})

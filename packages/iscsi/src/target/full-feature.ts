@@ -1,0 +1,181 @@
+/** The full feature phase of a connection: which PDU goes where (RFC 7143 4.2, 11). */
+import type { Message } from '@holdfast/engine'
+import { MalformedError } from '@holdfast/wire'
+import {
+  basicHeaderBytes,
+  dataSegmentBytes,
+  dataSegmentStart,
+  headerOffset,
+  headerSegmentBytes,
+  immediateBit,
+  LogoutReason,
+  logoutReasonMask,
+  LogoutRequest,
+  LogoutResponse,
+  LogoutResponseCode,
+  NopIn,
+  NopOut,
+  Opcode,
+  opcodeMask,
+  paddedBytes,
+  Reject,
+  RejectReason,
+  reservedTag,
+} from '../pdu/index.ts'
+import { isSegmentIntact } from './digest.ts'
+import type { PduWriter } from './pdu-writer.ts'
+import type { ScsiTasks } from './scsi-tasks.ts'
+import type { Session } from './session.ts'
+import type { TaskManager } from './task-management.ts'
+import type { TextExchange } from './text-exchange.ts'
+
+/** What the phase needs of its connection. */
+export interface FullFeatureHost {
+  readonly writer: PduWriter
+  readonly session: Session
+  readonly cid: number
+  /** Undefined in a discovery session. */
+  readonly tasks: ScsiTasks | undefined
+  readonly taskManager: TaskManager | undefined
+  readonly text: TextExchange
+  /** Bytes of a data segment that we take. */
+  readonly dataSegmentBytes: number
+  close(reason: string): void
+}
+
+/** A PDU of an initiator. */
+export interface RequestPdu {
+  readonly message: Message
+  readonly data: Buffer
+  /** False when the data digest does not match. */
+  readonly isDataRight: boolean
+}
+
+type Handler = (phase: FullFeature, pdu: RequestPdu) => void
+
+/** Opcodes that an initiator sends now. Each handler releases the message. */
+const handlers: Readonly<Partial<Record<number, Handler>>> = {
+  [Opcode.nopOut]: (phase, pdu) => phase.nopOut(pdu),
+  [Opcode.scsiCommand]: (phase, pdu) => phase.scsiCommand(pdu),
+  [Opcode.taskManagementRequest]: (phase, pdu) => phase.taskManagement(pdu),
+  [Opcode.textRequest]: (phase, pdu) => phase.text(pdu),
+  [Opcode.logoutRequest]: (phase, pdu) => phase.logout(pdu),
+}
+
+/** One connection in its full feature phase. */
+export class FullFeature {
+  readonly #host: FullFeatureHost
+
+  constructor(host: FullFeatureHost) {
+    this.#host = host
+  }
+
+  /** Takes a PDU; its message is released when it has been dealt with. */
+  receive(message: Message): void {
+    const pdu = message.bytes
+    const { digests } = this.#host.writer
+    const headerBytes = headerSegmentBytes(pdu)
+    // Which PDU it was is not known then: level 0 has nothing but to begin anew (RFC 7143 7.8).
+    if (digests.header && !isSegmentIntact(pdu, 0, headerBytes)) {
+      message.release()
+      return this.#host.close('header digest error')
+    }
+    const dataBytes = dataSegmentBytes(pdu)
+    const start = dataSegmentStart(pdu, 0, digests)
+    if (dataBytes > this.#host.dataSegmentBytes) {
+      message.release()
+      return this.#host.close(`a data segment of ${dataBytes} bytes, more than was declared`)
+    }
+    const isDataRight = dataBytes === 0 || !digests.data || isSegmentIntact(pdu, start, start + paddedBytes(dataBytes))
+    const request = { message, data: pdu.subarray(start, start + dataBytes), isDataRight }
+    const opcode = pdu[headerOffset.opcode] & opcodeMask
+    if (opcode === Opcode.dataOut) return this.#dataOut(request)
+    const handler = handlers[opcode]
+    if (handler === undefined) return this.reject(message, opcode === Opcode.snackRequest ? 'snackReject' : 'commandNotSupported')
+    if (!isDataRight && opcode !== Opcode.scsiCommand) return this.reject(message, 'dataDigestError')
+    this.#inOrder(request, handler)
+  }
+
+  #inOrder(request: RequestPdu, handler: Handler): void {
+    const pdu = request.message.bytes
+    const { window } = this.#host.session
+    const cmdSn = pdu.readUInt32BE(headerOffset.cmdSn)
+    if ((pdu[headerOffset.opcode] & immediateBit) !== 0 || window.takeNext(cmdSn)) return this.#handle(handler, request)
+    // One from outside the window, or that has been there before, is ignored (RFC 7143 4.2.2.1).
+    if (!window.arrive(cmdSn, () => this.#handle(handler, request))) request.message.release()
+  }
+
+  #handle(handler: Handler, request: RequestPdu): void {
+    try {
+      handler(this, request)
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error
+      this.reject(request.message, 'invalidPduField')
+    }
+  }
+
+  scsiCommand({ message, data, isDataRight }: RequestPdu): void {
+    const { tasks } = this.#host
+    if (tasks === undefined) this.reject(message, 'commandNotSupported')
+    else tasks.command(message, data, isDataRight)
+  }
+
+  #dataOut({ message, data, isDataRight }: RequestPdu): void {
+    const { tasks } = this.#host
+    if (tasks === undefined) this.reject(message, 'commandNotSupported')
+    else tasks.dataOut(message, data, isDataRight)
+  }
+
+  taskManagement({ message }: RequestPdu): void {
+    const { taskManager } = this.#host
+    if (taskManager === undefined) this.reject(message, 'commandNotSupported')
+    else taskManager.receive(message)
+  }
+
+  text({ message, data }: RequestPdu): void {
+    this.#host.text.receive(message.bytes, data)
+    message.release()
+  }
+
+  /** A ping is answered with its data; the answer to ours ends here (11.18). */
+  nopOut({ message, data }: RequestPdu): void {
+    const { lun, initiatorTaskTag } = NopOut.decode(message.bytes)
+    const { writer } = this.#host
+    if (initiatorTaskTag !== reservedTag) writer.put(NopIn, { lun, initiatorTaskTag, ...writer.serials() }, data)
+    message.release()
+  }
+
+  /** 11.14: the session, this connection, or another one that has failed. */
+  logout({ message }: RequestPdu): void {
+    const { flags, initiatorTaskTag, cid } = LogoutRequest.decode(message.bytes)
+    message.release()
+    const { session, writer } = this.#host
+    const reason = flags & logoutReasonMask
+    const concerned = reason === LogoutReason.closeSession ? [...session.connections.values()] : [session.connections.get(cid)]
+    const isKnown = concerned[0] !== undefined
+    const response =
+      reason === LogoutReason.removeConnectionForRecovery && session.parameters.errorRecoveryLevel < 2
+        ? LogoutResponseCode.recoveryNotSupported
+        : isKnown
+          ? LogoutResponseCode.closed
+          : LogoutResponseCode.cidNotFound
+    const { defaultTime2Wait: time2Wait, defaultTime2Retain: time2Retain } = session.parameters
+    writer.put(LogoutResponse, { response, initiatorTaskTag, ...writer.serials(), time2Wait, time2Retain })
+    writer.flush()
+    if (response === LogoutResponseCode.closed) for (const connection of concerned) connection?.close('logout')
+  }
+
+  /** Asks whether the initiator is still there: it answers with the same transfer tag. */
+  ping(transferTag: number): void {
+    const { writer } = this.#host
+    writer.put(NopIn, { targetTransferTag: transferTag, ...writer.serials(false) })
+    writer.flush()
+  }
+
+  /** 11.17: with the header of what is rejected. */
+  reject(message: Message, reason: keyof typeof RejectReason): void {
+    const { writer } = this.#host
+    writer.put(Reject, { reason: RejectReason[reason], ...writer.serials() }, message.bytes.subarray(0, basicHeaderBytes))
+    message.release()
+  }
+}

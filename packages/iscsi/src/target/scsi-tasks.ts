@@ -1,0 +1,324 @@
+/** SCSI commands of one connection: data out, execution, data in and response (RFC 7143 11.3, 11.4, 11.7, 11.8). */
+import type { Message } from '@holdfast/engine'
+import {
+  additionalHeadersOf,
+  basicHeaderBytes,
+  cdbOf,
+  DataIn,
+  DataInFlags,
+  finalBit,
+  headerOffset,
+  headerSegmentBytes,
+  ReadyToTransfer,
+  ScsiCommandFlags,
+  ScsiResponse,
+  ScsiResponseFlags,
+  SenseData,
+  reservedTag,
+} from '../pdu/index.ts'
+import { AdditionalSense, senseData, SenseKey, Status } from '../scsi/index.ts'
+import type { AdditionalSenseName, Nexus, TargetDevice, TaskResult } from '../scsi/index.ts'
+import { dataInPayloads, dataInWireBytes, eachDataIn } from './data-in.ts'
+import type { DataInParameters } from './data-in.ts'
+import { DataOutTransfer } from './data-out.ts'
+import type { DataOutProblem } from './data-out.ts'
+import type { Detached } from './outgoing.ts'
+import type { PduWriter } from './pdu-writer.ts'
+import type { Session } from './session.ts'
+import type { SolicitationBudget } from './solicitation-budget.ts'
+import { IscsiTask } from './task.ts'
+import type { TaskConnection } from './task.ts'
+
+const noData: readonly Buffer[] = []
+const noSense = Buffer.alloc(0)
+
+/** Sense for data-out that is not as agreed (RFC 7143 11.4.7.2), and for PDUs that were damaged. */
+const problemSense: Readonly<Record<DataOutProblem | 'digest', AdditionalSenseName>> = {
+  unexpected: 'WRITE ERROR - UNEXPECTED UNSOLICITED DATA',
+  'too-much': 'WRITE ERROR - UNEXPECTED UNSOLICITED DATA',
+  'out-of-order': 'DATA PHASE ERROR',
+  digest: 'PROTOCOL SERVICE CRC ERROR',
+}
+
+/** What the tasks of a connection need of it. */
+export interface TasksHost {
+  readonly writer: PduWriter
+  readonly session: Session
+  readonly device: TargetDevice
+  readonly nexus: Nexus
+  readonly dataIn: DataInParameters
+  readonly budget: SolicitationBudget
+  readonly writeBytesMax: number
+  /** Between a command that takes longer and its end. */
+  beginAsync(): void
+  endAsync(): void
+  /** What was written outside of a batch goes out. */
+  flushSoon(): void
+  protocolError(message: Message, reason: string): void
+}
+
+/** The commands that have come over one connection. */
+export class ScsiTasks implements TaskConnection {
+  readonly #host: TasksHost
+  #nextTransferTag = 1
+
+  constructor(host: TasksHost) {
+    this.#host = host
+  }
+
+  /** A SCSI Command, in its order. `dataOk` is false when its immediate data was damaged. */
+  command(message: Message, data: Buffer, dataOk: boolean): void {
+    const pdu = message.bytes
+    const { session } = this.#host
+    const tag = pdu.readUInt32BE(headerOffset.initiatorTaskTag)
+    if (session.tasks.has(tag)) return this.#host.protocolError(message, `task tag ${tag} is in use`)
+    const flags = pdu[headerOffset.flags]
+    const expectedBytes = pdu.readUInt32BE(20)
+    const isWrite = (flags & ScsiCommandFlags.write) !== 0
+    const isRead = (flags & ScsiCommandFlags.read) !== 0
+    const hasMore = headerSegmentBytes(pdu) > basicHeaderBytes
+    const task = new IscsiTask({
+      nexus: this.#host.nexus,
+      tag,
+      lun: pdu.subarray(headerOffset.lun, headerOffset.lun + 8),
+      cdb: hasMore ? cdbOf(pdu) : pdu.subarray(32, basicHeaderBytes),
+      attribute: flags & ScsiCommandFlags.attributeMask,
+      expectedBytes,
+      isWrite,
+      dataInLimitBytes: !isRead ? 0 : isWrite && hasMore ? (additionalHeadersOf(pdu).bidirectionalReadLength ?? 0) : isWrite ? 0 : expectedBytes,
+      connection: this,
+      message,
+    })
+    session.tasks.set(tag, task)
+    session.window.begin()
+    if (!dataOk) this.#fail(task, 'digest')
+    else if (isWrite) this.#beginWrite(task, data, (flags & ScsiCommandFlags.final) !== 0)
+    else if (data.length > 0 || (flags & ScsiCommandFlags.final) === 0) this.#fail(task, 'unexpected')
+    else this.#execute(task)
+  }
+
+  /** A Data-Out. `dataOk` is false when it was damaged. */
+  dataOut(message: Message, data: Buffer, dataOk: boolean): void {
+    const pdu = message.bytes
+    const task = this.#host.session.tasks.get(pdu.readUInt32BE(headerOffset.initiatorTaskTag))
+    const transfer = task?.transfer
+    // Of a task that has ended meanwhile, or was aborted.
+    if (task === undefined || transfer === undefined) return message.release()
+    task.messages.push(message)
+    const problem = !dataOk
+      ? 'digest'
+      : transfer.receive({
+          transferTag: pdu.readUInt32BE(headerOffset.targetTransferTag),
+          dataSn: pdu.readUInt32BE(headerOffset.dataSn),
+          offset: pdu.readUInt32BE(headerOffset.bufferOffset),
+          bytes: data,
+          isFinal: (pdu[headerOffset.flags] & finalBit) !== 0,
+        })
+    if (problem === undefined) this.#continueWrite(task, transfer)
+    else this.#fail(task, problem)
+  }
+
+  /** Aborts a task: nothing more is answered for it. Resolves when nothing more happens. */
+  async abort(task: IscsiTask): Promise<void> {
+    if (task.isAborted) return task.running
+    task.isAborted = true
+    const { device } = this.#host
+    if (task.running === undefined) this.#end(task)
+    else await device.unitOf(task.lun)?.abortTask(task)
+    await task.running
+  }
+
+  #beginWrite(task: IscsiTask, data: Buffer, isFinal: boolean): void {
+    const { session, device, writeBytesMax } = this.#host
+    const asked = device.dataOutBytes(task.lun, task.cdb)
+    // More than a write may bring: the unit refuses it by its CDB.
+    const wantedBytes = asked > writeBytesMax ? 0 : Math.min(task.expectedBytes, asked)
+    if (isFinal && data.length >= wantedBytes && data.length <= task.expectedBytes && (data.length === 0 || session.parameters.immediateData)) {
+      // All that is needed is here: the usual way of small writes.
+      task.dataOutBytes = wantedBytes
+      task.dataOut = wantedBytes === 0 ? noData : [data.length === wantedBytes ? data : data.subarray(0, wantedBytes)]
+      return this.#execute(task)
+    }
+    const transfer = new DataOutTransfer({ wantedBytes, expectedBytes: task.expectedBytes, isFinal, parameters: session.parameters })
+    task.transfer = transfer
+    const problem = !isFinal && session.parameters.initialR2T ? 'unexpected' : transfer.immediate(data)
+    if (problem === undefined) this.#continueWrite(task, transfer)
+    else this.#fail(task, problem)
+  }
+
+  #continueWrite(task: IscsiTask, transfer: DataOutTransfer): void {
+    if (transfer.isComplete) {
+      task.dataOut = transfer.buffers
+      task.dataOutBytes = transfer.lengthBytes
+      this.#dropTransfer(task)
+      this.#execute(task)
+    } else if (transfer.needsSolicitation) this.#solicit(task, transfer)
+  }
+
+  #solicit(task: IscsiTask, transfer: DataOutTransfer): void {
+    if (transfer.admission !== undefined) {
+      if (transfer.isAdmitted) this.#putR2Ts(task, transfer)
+      return
+    }
+    transfer.admission = () => {
+      transfer.isAdmitted = true
+      this.#putR2Ts(task, transfer)
+      this.#host.flushSoon()
+    }
+    this.#host.budget.ask(transfer.wantedBytes, transfer.admission)
+  }
+
+  #putR2Ts(task: IscsiTask, transfer: DataOutTransfer): void {
+    const { writer } = this.#host
+    while (transfer.needsSolicitation) {
+      const { tag, sn, offset, lengthBytes } = transfer.solicit(this.#takeTransferTag())
+      task.dataSn = sn + 1
+      writer.put(ReadyToTransfer, {
+        lun: task.lun.readBigUInt64BE(),
+        initiatorTaskTag: task.tag,
+        targetTransferTag: tag,
+        ...writer.serials(false),
+        r2tSn: sn,
+        bufferOffset: offset,
+        desiredDataTransferLength: lengthBytes,
+      })
+    }
+  }
+
+  #takeTransferTag(): number {
+    const tag = this.#nextTransferTag
+    this.#nextTransferTag = tag + 1 === reservedTag ? 1 : tag + 1
+    return tag
+  }
+
+  #dropTransfer(task: IscsiTask): void {
+    const { transfer } = task
+    if (transfer === undefined) return
+    task.transfer = undefined
+    if (transfer.admission !== undefined && !this.#host.budget.withdraw(transfer.admission)) this.#host.budget.giveBack(transfer.wantedBytes)
+  }
+
+  #execute(task: IscsiTask): void {
+    const result = this.#host.device.execute(task.lun, task)
+    if (!(result instanceof Promise)) return this.#finish(task, result)
+    if (task.region !== undefined) this.#detach(task)
+    this.#host.beginAsync()
+    task.running = result.then(late => {
+      this.#host.endAsync()
+      this.#finish(task, late)
+      this.#host.flushSoon()
+    })
+  }
+
+  // Data in
+
+  dataIn(task: IscsiTask, lengthBytes: number): readonly Buffer[] {
+    if (lengthBytes === 0) return noData
+    const { writer, dataIn } = this.#host
+    task.regionBytes = lengthBytes
+    task.region = writer.out.reserve(dataInWireBytes(lengthBytes, dataIn, writer))
+    // A command that takes longer has room of its own from the beginning.
+    if (task.running !== undefined) this.#detach(task)
+    return dataInPayloads(task.region, lengthBytes, dataIn, writer)
+  }
+
+  #detach(task: IscsiTask): void {
+    task.detached = this.#host.writer.out.detach()
+    task.region = task.detached.bytes
+  }
+
+  // Ends
+
+  #finish(task: IscsiTask, result: TaskResult): void {
+    if (task.isAborted) this.#dropRegion(task)
+    else if (task.region !== undefined && result.status === Status.good && result.sense === undefined) this.#putDataIn(task, task.region, result)
+    else {
+      this.#dropRegion(task)
+      this.#putResponse(task, result)
+    }
+    this.#end(task)
+  }
+
+  #end(task: IscsiTask): void {
+    this.#dropTransfer(task)
+    const { session } = this.#host
+    if (session.tasks.get(task.tag) === task) session.tasks.delete(task.tag)
+    session.window.end()
+    task.release()
+  }
+
+  #dropRegion(task: IscsiTask): void {
+    if (task.detached !== undefined) this.#host.writer.out.discard(task.detached)
+    else if (task.region !== undefined) this.#host.writer.out.cancel()
+    task.region = task.detached = undefined
+  }
+
+  /** Data and good status (11.7.3: phase collapse). */
+  #putDataIn(task: IscsiTask, region: Buffer, result: TaskResult): void {
+    const { writer, dataIn } = this.#host
+    const total = task.regionBytes
+    const residual = residualOf(task, result)
+    const statSn = writer.takeStatSn()
+    const { numbers } = writer
+    eachDataIn(total, dataIn, writer, (at, offset, lengthBytes, endsBurst) => {
+      const isLast = offset + lengthBytes === total
+      DataIn.encode(
+        {
+          flags: isLast ? DataInFlags.final | DataInFlags.status | residual.flags : endsBurst ? DataInFlags.final : 0,
+          initiatorTaskTag: task.tag,
+          statSn: isLast ? statSn : 0,
+          expCmdSn: numbers.expected,
+          maxCmdSn: numbers.maximum,
+          dataSn: task.dataSn++,
+          bufferOffset: offset,
+          residualCount: isLast ? residual.count : 0,
+        },
+        region,
+        at,
+      )
+      writer.seal(region, at, lengthBytes)
+    })
+    this.#sendRegion(task.detached)
+    task.region = task.detached = undefined
+  }
+
+  #sendRegion(detached: Detached | undefined): void {
+    const { out } = this.#host.writer
+    if (detached === undefined) out.commit()
+    else out.send(detached)
+  }
+
+  #putResponse(task: IscsiTask, result: TaskResult): void {
+    const { writer } = this.#host
+    const residual = residualOf(task, result)
+    const sense = result.sense === undefined ? noSense : SenseData.toBytes({ sense: result.sense })
+    writer.put(
+      ScsiResponse,
+      {
+        flags: finalBit | residual.flags,
+        status: result.status,
+        initiatorTaskTag: task.tag,
+        ...writer.serials(),
+        expDataSn: task.dataSn,
+        residualCount: residual.count,
+      },
+      sense,
+    )
+  }
+
+  #fail(task: IscsiTask, problem: DataOutProblem | 'digest'): void {
+    const sense = { key: SenseKey['ABORTED COMMAND'], code: AdditionalSense[problemSense[problem]], isDeferred: false }
+    this.#finish(task, { status: Status.checkCondition, sense: senseData(sense, false), dataInBytes: 0, dataOutBytes: 0 })
+  }
+}
+
+const noResidual = { flags: 0, count: 0 }
+
+/** What was left over or missing (11.4.5): `ScsiResponseFlags` are those of a Data-In as well. */
+function residualOf(task: IscsiTask, result: TaskResult): { readonly flags: number; readonly count: number } {
+  const had = task.isWrite ? result.dataOutBytes : result.dataInBytes
+  if (had === task.expectedBytes) return noResidual
+  return had > task.expectedBytes
+    ? { flags: ScsiResponseFlags.overflow, count: had - task.expectedBytes }
+    : { flags: ScsiResponseFlags.underflow, count: task.expectedBytes - had }
+}
