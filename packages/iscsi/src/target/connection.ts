@@ -223,6 +223,7 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
   #startPhase(session: Session, negotiator: LoginOutcome['negotiator'], user: string | undefined): void {
     const { writer } = this
     const { target } = session
+    const local = { host: this.#connection.localAddress, port: this.#connection.localPort }
     const async = { beginAsync: () => this.#worker.beginAsync(), endAsync: () => this.#worker.endAsync(), flushSoon: () => this.#flushSoon() }
     if (target !== undefined) {
       this.#tasks = new ScsiTasks({
@@ -258,7 +259,7 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
       text: new TextExchange({
         writer,
         segmentBytes: negotiator.sendBytesMax,
-        targets: which => this.#node.targetsFor(which, { user, session }),
+        targets: which => this.#node.targetsFor(which, { user, session, local }),
         close: reason => this.close(reason),
       }),
       dataSegmentBytes: this.limits.dataSegmentBytes,

@@ -81,8 +81,8 @@ export const defaultIscsiLimits: IscsiLimits = {
 export interface IscsiTargetOptions {
   readonly targets: TargetDirectory
   readonly credentials: Credentials
-  /** Where SendTargets says that the targets are. */
-  portals(): readonly Portal[]
+  /** Where SendTargets says that the targets are, to one who has come to `local`. */
+  portals(local: { readonly host: string; readonly port: number }): readonly Portal[]
   /** Another place for a session that is about to begin (login redirection, RFC 7143 7.2.2.2); it stays here where undefined. */
   redirect?(login: LoginInformation): { readonly host: string; readonly port: number } | undefined
   readonly limits?: Partial<IscsiLimits>

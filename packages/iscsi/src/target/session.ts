@@ -1,6 +1,6 @@
 import type { Agreed } from '../pdu/index.ts'
 import type { Nexus, TargetDevice } from '../scsi/index.ts'
-import { CommandWindow } from './command-window.ts'
+import type { CommandWindow } from './command-window.ts'
 import type { DataOutParameters } from './data-out.ts'
 import type { TargetDescription } from './options.ts'
 import type { IscsiTask } from './task.ts'

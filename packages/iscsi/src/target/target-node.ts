@@ -10,6 +10,13 @@ import { SolicitationBudget } from './solicitation-budget.ts'
 /** How often connections are looked at, in milliseconds. */
 const watchMs = 5000
 
+/** Who asks for targets, and where. */
+interface Asker {
+  readonly user: string | undefined
+  readonly session: Session
+  readonly local: { readonly host: string; readonly port: number }
+}
+
 /** The target of one worker: what its connections share. */
 export class TargetNode {
   readonly worker: WorkerNode
@@ -68,9 +75,9 @@ export class TargetNode {
   }
 
   /** What SendTargets tells (RFC 7143 Appendix C): to one without a login only what is open to everybody. */
-  targetsFor(which: string, who: { readonly user: string | undefined; readonly session: Session }): readonly FoundTarget[] {
+  targetsFor(which: string, who: Asker): readonly FoundTarget[] {
     const own = who.session.target?.description.name
-    const addresses = this.options.portals().map(portal => ({ ...portal }))
+    const addresses = this.options.portals(who.local)
     return this.options.targets
       .list()
       .filter(({ name }) => (own === undefined ? which === 'All' || which === name : (which === '' || which === own) && name === own))

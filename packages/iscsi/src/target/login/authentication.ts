@@ -16,7 +16,7 @@ type State = 'begin' | 'method' | 'challenged' | 'done'
 type Step = (given: ReadonlyMap<string, string>) => TextPair[] | Promise<TextPair[]>
 
 /** Who may come without a login: `required` nobody, `optional` everybody. */
-export type Requirement = 'required' | 'optional'
+type Requirement = 'required' | 'optional'
 
 /** One exchange, on one connection. */
 export class Authentication {

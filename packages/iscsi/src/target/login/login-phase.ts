@@ -26,8 +26,8 @@ import {
 import type { TextPair, Wanted } from '../../pdu/index.ts'
 import type { IscsiLimits } from '../options.ts'
 import type { PduWriter } from '../pdu-writer.ts'
-import { Authentication, authenticationKeys } from './authentication.ts'
-import type { Requirement } from './authentication.ts'
+import { authenticationKeys } from './authentication.ts'
+import type { Authentication } from './authentication.ts'
 import { LoginRefusal } from './refusal.ts'
 
 /** What the first text of a login says of who comes, and where to. */
@@ -75,8 +75,6 @@ export interface Admission {
   /** Keys that go with the first response. */
   readonly declarations: readonly TextPair[]
 }
-
-export type { Requirement }
 
 /** A login that is going on. */
 export class LoginPhase {
