@@ -16,7 +16,8 @@ const keyPattern = /^[A-Z][A-Za-z0-9.+@_-]{0,62}$/
 // Private extensions of the old form, X-reversed.domain, and of the registered one, X#name (13.22).
 const extensionPattern = /^X[#-][A-Za-z0-9.+@_#-]{1,61}$/
 
-const isKey = (text: string): boolean => keyPattern.test(text) || extensionPattern.test(text)
+// A standard-label begins with a capital letter; iSCSIProtocolLevel has its name nevertheless.
+const isKey = (text: string): boolean => keyPattern.test(text) || textKeyOf(text) !== undefined || extensionPattern.test(text)
 const mostBytes = (key: string): number => textKeyOf(key)?.valueBytesMax ?? valueBytesMax
 
 /**
