@@ -1,5 +1,6 @@
 import type { Connection, ConnectionHandler, Message, WorkerNode } from '@holdfast/engine'
 import type { TextPair, Wanted } from '../pdu/index.ts'
+import type { TargetDevice } from '../scsi/index.ts'
 import { CommandWindow } from './command-window.ts'
 import { framingVariant } from './framing.ts'
 import { FullFeature } from './full-feature.ts'
@@ -9,12 +10,15 @@ import type { Admission, LoginHost, LoginIdentity, LoginOutcome } from './login/
 import { LoginRefusal } from './login/refusal.ts'
 import { nexusOf } from './nexus.ts'
 import type { IscsiLimits, TargetDescription } from './options.ts'
+import { Orphans } from './orphans.ts'
 import { PduWriter } from './pdu-writer.ts'
+import { Retention } from './retention.ts'
 import { ScsiTasks } from './scsi-tasks.ts'
 import { Session, sessionKey } from './session.ts'
 import type { SessionConnection } from './session.ts'
 import type { TargetNode } from './target-node.ts'
 import { TaskManager } from './task-management.ts'
+import type { Code } from './task-management.ts'
 import { TextExchange } from './text-exchange.ts'
 
 /** Says that a connection had logged in, to the worker that gets it when this one dies. */
@@ -33,6 +37,8 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
   #session: Session | undefined
   #tasks: ScsiTasks | undefined
   #isClosed = false
+  /** Its end is meant: nothing waits for it to come back. */
+  #isLeaving = false
   #isFlushing = false
   #inBatch = false
   #heardAt: number
@@ -69,14 +75,50 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
     this.writer.flush()
     const session = this.#session
     if (session === undefined) return
-    // Below error recovery level 2 a session does not outlive any of its connections (RFC 7143 7.1.1).
     if (session.connections.get(this.cid) === this) session.connections.delete(this.cid)
-    void this.#node.endSession(session, 'connection closed')
+    const hasOthers = session.connections.size > 0
+    const survives = session.parameters.errorRecoveryLevel === 2
+    if (this.#isLeaving && hasOthers) void this.#abortTasks(session)
+    // Below level 2 a session does not outlive any of its connections (RFC 7143 7.1.1).
+    else if (this.#isLeaving || !survives || session.target === undefined) void this.#node.endSession(session, 'connection closed')
+    else this.#orphan(session, session.target.device)
+  }
+
+  async #abortTasks(session: Session): Promise<void> {
+    const own = [...session.tasks.values()].filter(task => task.connection === this.#tasks)
+    await Promise.all(own.map(task => task.connection.abort(task)))
+  }
+
+  /** At level 2 its tasks wait for another connection, for as long as was agreed on. */
+  #orphan(session: Session, device: TargetDevice): void {
+    const orphans = new Orphans({ session, device, retention: this.writer.retention, tasks: this.#tasks!.leave() })
+    session.orphans.add(orphans)
+    const { defaultTime2Wait, defaultTime2Retain } = session.parameters
+    setTimeout(
+      () => {
+        session.orphans.delete(orphans)
+        if (session.connections.size === 0) void this.#node.endSession(session, 'no connection has come back')
+        else void orphans.abandon()
+      },
+      (defaultTime2Wait + defaultTime2Retain) * 1000,
+    ).unref()
+  }
+
+  /** Takes over a task, or what has been sent for it, from a connection that has failed (TASK REASSIGN). */
+  #reassign(session: Session, tag: number, firstData: number): { readonly code: Code; readonly resume?: () => void } {
+    const task = session.tasks.get(tag)
+    const holder = task?.connection
+    if (task !== undefined && !(holder instanceof Orphans)) return { code: 'taskStillAllegiant' }
+    if (task !== undefined && holder instanceof Orphans) return { code: 'complete', resume: () => this.#tasks!.adopt(task, holder) }
+    const sent = [...session.orphans].map(orphans => orphans.response(tag, firstData)).find(found => found !== undefined)
+    if (sent === undefined) return { code: 'taskDoesNotExist' }
+    return { code: 'complete', resume: () => sent.forEach(pdu => this.writer.putElsewhere(pdu)) }
   }
 
   /** Ends the connection once what was written has gone out. */
   close(reason: string): void {
     if (this.#isClosed) return
+    this.#isLeaving = true
     this.writer.flush()
     this.#worker.log('debug', 'iscsi: connection ends', { reason, initiator: this.#session?.initiatorName, remote: this.#connection.remoteAddress })
     this.#connection.close(reason)
@@ -84,6 +126,7 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
 
   /** Looks whether the initiator is still there: called now and then. */
   watch(now: number): void {
+    this.#tasks?.watch(now)
     if (this.#phase === undefined || now - this.#heardAt < this.limits.idleMs) return
     if (this.#pingedAt === undefined) {
       this.#pingedAt = now
@@ -235,6 +278,7 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
         dataIn: { segmentBytes: negotiator.sendBytesMax, maxBurstBytes: session.parameters.maxBurstBytes },
         budget: this.#node.budget,
         writeBytesMax: this.limits.writeBytes,
+        now: this.#node.now,
         protocolError: (message, reason) => {
           this.#worker.log('debug', 'iscsi: protocol error', { reason })
           this.#phase!.reject(message, 'taskInProgress')
@@ -255,6 +299,7 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
           device: target.device,
           nexus: target.nexus,
           sessions: () => this.#node.sessions.of(target.description.name),
+          reassign: (tag, firstData) => this.#reassign(session, tag, firstData),
         }),
       text: new TextExchange({
         writer,
@@ -266,6 +311,7 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
       close: reason => this.close(reason),
     })
     writer.numbers = session.window
+    if (session.parameters.errorRecoveryLevel > 0) writer.retention = new Retention(this.limits.retainedBytes)
     this.#digests = { header: negotiator.agreed.HeaderDigest === 'CRC32C', data: negotiator.agreed.DataDigest === 'CRC32C' }
   }
 
@@ -315,7 +361,7 @@ const wantedFrom = (limits: IscsiLimits): Wanted => ({
   MaxOutstandingR2T: 4,
   DataPDUInOrder: true,
   DataSequenceInOrder: true,
-  ErrorRecoveryLevel: 0,
+  ErrorRecoveryLevel: 2,
   DefaultTime2Wait: 2,
   DefaultTime2Retain: 20,
   TaskReporting: ['RFC3720'],

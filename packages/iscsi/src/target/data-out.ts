@@ -52,6 +52,8 @@ export class DataOutTransfer {
   /** What the budget for solicited data calls when it may ask; undefined before it has applied. */
   admission: (() => void) | undefined
   isAdmitted = false
+  /** When something came of it, by the target's clock. */
+  heardAt = 0
 
   /** `expectedBytes`: what the initiator would bring. */
   constructor(of: { wantedBytes: number; expectedBytes: number; isFinal: boolean; parameters: DataOutParameters }) {
@@ -103,6 +105,13 @@ export class DataOutTransfer {
     this.#solicitedBytes = offset + lengthBytes
     this.#sequences.push({ tag, end: offset + lengthBytes, next: offset, dataSn: 0 })
     return { tag, sn: this.#nextSn++, offset, lengthBytes }
+  }
+
+  /** Something was lost on the way (RFC 7143 7.4, 7.8): what is missing is asked for again, and what is still on its way is not taken. */
+  recover(): void {
+    this.#sequences.length = 0
+    this.#isUnsolicitedOver = true
+    this.#solicitedBytes = 0
   }
 
   /** A Data-Out has come. */

@@ -26,6 +26,7 @@ import { isSegmentIntact } from './digest.ts'
 import type { PduWriter } from './pdu-writer.ts'
 import type { ScsiTasks } from './scsi-tasks.ts'
 import type { Session } from './session.ts'
+import { answerSnack } from './snack.ts'
 import type { TaskManager } from './task-management.ts'
 import type { TextExchange } from './text-exchange.ts'
 
@@ -75,11 +76,13 @@ export class FullFeature {
     const pdu = message.bytes
     const { digests } = this.#host.writer
     const headerBytes = headerSegmentBytes(pdu)
-    // Which PDU it was is not known then: level 0 has nothing but to begin anew (RFC 7143 7.8).
+    // Which PDU it was is not known then: it is dropped, and level 0 has nothing but to begin anew (RFC 7143 7.8).
     if (digests.header && !isSegmentIntact(pdu, 0, headerBytes)) {
       message.release()
-      return this.#host.close('header digest error')
+      if (this.#host.session.parameters.errorRecoveryLevel === 0) this.#host.close('header digest error')
+      return
     }
+    this.#host.writer.retention?.acknowledge(pdu.readUInt32BE(headerOffset.expStatSn))
     const dataBytes = dataSegmentBytes(pdu)
     const start = dataSegmentStart(pdu, 0, digests)
     if (dataBytes > this.#host.dataSegmentBytes) {
@@ -90,9 +93,10 @@ export class FullFeature {
     const request = { message, data: pdu.subarray(start, start + dataBytes), isDataRight }
     const opcode = pdu[headerOffset.opcode] & opcodeMask
     if (opcode === Opcode.dataOut) return this.#dataOut(request)
+    if (opcode === Opcode.snackRequest) return this.#snack(message)
     const handler = handlers[opcode]
-    if (handler === undefined) return this.reject(message, opcode === Opcode.snackRequest ? 'snackReject' : 'commandNotSupported')
-    if (!isDataRight && opcode !== Opcode.scsiCommand) return this.reject(message, 'dataDigestError')
+    if (handler === undefined) return this.reject(message, 'commandNotSupported')
+    if (!isDataRight) return this.reject(message, 'dataDigestError')
     this.#inOrder(request, handler)
   }
 
@@ -114,16 +118,22 @@ export class FullFeature {
     }
   }
 
-  scsiCommand({ message, data, isDataRight }: RequestPdu): void {
+  scsiCommand({ message, data }: RequestPdu): void {
     const { tasks } = this.#host
     if (tasks === undefined) this.reject(message, 'commandNotSupported')
-    else tasks.command(message, data, isDataRight)
+    else tasks.command(message, data)
+  }
+
+  #snack(message: Message): void {
+    if (answerSnack(message.bytes, this.#host.writer)) message.release()
+    else this.reject(message, 'snackReject')
   }
 
   #dataOut({ message, data, isDataRight }: RequestPdu): void {
     const { tasks } = this.#host
-    if (tasks === undefined) this.reject(message, 'commandNotSupported')
-    else tasks.dataOut(message, data, isDataRight)
+    if (tasks === undefined) return this.reject(message, 'commandNotSupported')
+    if (!isDataRight) this.#putReject(message, 'dataDigestError')
+    tasks.dataOut(message, data, isDataRight)
   }
 
   taskManagement({ message }: RequestPdu): void {
@@ -174,8 +184,12 @@ export class FullFeature {
 
   /** 11.17: with the header of what is rejected. */
   reject(message: Message, reason: keyof typeof RejectReason): void {
+    this.#putReject(message, reason)
+    message.release()
+  }
+
+  #putReject(message: Message, reason: keyof typeof RejectReason): void {
     const { writer } = this.#host
     writer.put(Reject, { reason: RejectReason[reason], ...writer.serials() }, message.bytes.subarray(0, basicHeaderBytes))
-    message.release()
   }
 }

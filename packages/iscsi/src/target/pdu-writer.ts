@@ -4,6 +4,8 @@ import { basicHeaderBytes, digestBytes, headerOffset, noDigests, paddedBytes, se
 import type { Digests } from '../pdu/index.ts'
 import { sealSegment } from './digest.ts'
 import { Outgoing } from './outgoing.ts'
+import { hasStatus } from './retention.ts'
+import type { RetainedPdu, Retention } from './retention.ts'
 
 const noData = Buffer.alloc(0)
 
@@ -25,6 +27,8 @@ export class PduWriter {
   numbers: CommandNumbers = noNumbers
   /** StatSN of the next response. */
   statSn = 1
+  /** From error recovery level 1 on. */
+  retention: Retention | undefined
 
   constructor(connection: Connection) {
     this.out = new Outgoing(connection)
@@ -66,11 +70,37 @@ export class PduWriter {
   /** Completes a PDU at `at` whose header and data are there: length, padding, digests. */
   seal(region: Buffer, at: number, dataBytes: number): void {
     region.writeUIntBE(dataBytes, at + headerOffset.dataSegmentLength, 3)
+    if (this.retention !== undefined) this.retention.keep(region.subarray(at), this.payloadStart, dataBytes)
+    this.#seal(region, at, dataBytes)
+  }
+
+  #seal(region: Buffer, at: number, dataBytes: number): void {
     const start = at + this.payloadStart
     const end = start + paddedBytes(dataBytes)
     if (end > start + dataBytes) region.fill(0, start + dataBytes, end)
     if (this.digests.header) sealSegment(region, at, at + basicHeaderBytes)
     if (this.digests.data && dataBytes > 0) sealSegment(region, start, end)
+  }
+
+  /** A PDU that another connection had sent, with a StatSN of this one where it has one. */
+  putElsewhere(pdu: RetainedPdu): void {
+    const statSn = hasStatus(pdu.header) ? this.takeStatSn() : this.statSn
+    this.putAgain(pdu, statSn)
+    const header = Buffer.from(pdu.header)
+    header.writeUInt32BE(statSn, headerOffset.statSn)
+    this.retention?.keepCopy({ header, data: pdu.data })
+  }
+
+  /** A PDU once more, with the session's numbers of now. */
+  putAgain({ header, data }: RetainedPdu, statSn: number): void {
+    const region = this.out.reserve(this.wireBytes(data.length))
+    header.copy(region)
+    region.writeUInt32BE(statSn, headerOffset.statSn)
+    region.writeUInt32BE(this.numbers.expected, headerOffset.expCmdSn)
+    region.writeUInt32BE(this.numbers.maximum, headerOffset.maxCmdSn)
+    data.copy(region, this.payloadStart)
+    this.#seal(region, 0, data.length)
+    this.out.commit()
   }
 
   flush(): void {

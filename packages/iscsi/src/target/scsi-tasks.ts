@@ -22,6 +22,7 @@ import { dataInPayloads, dataInWireBytes, eachDataIn } from './data-in.ts'
 import type { DataInParameters } from './data-in.ts'
 import { DataOutTransfer } from './data-out.ts'
 import type { DataOutProblem } from './data-out.ts'
+import type { Orphans } from './orphans.ts'
 import type { Detached } from './outgoing.ts'
 import type { PduWriter } from './pdu-writer.ts'
 import type { Session } from './session.ts'
@@ -31,6 +32,9 @@ import type { TaskConnection } from './task.ts'
 
 const noData: readonly Buffer[] = []
 const noSense = Buffer.alloc(0)
+
+/** How long data-out may be quiet before it is asked for again, in milliseconds. */
+const dataTimeoutMs = 4000
 
 /** Sense for data-out that is not as agreed (RFC 7143 11.4.7.2), and for PDUs that were damaged. */
 const problemSense: Readonly<Record<DataOutProblem | 'digest', AdditionalSenseName>> = {
@@ -55,6 +59,7 @@ export interface TasksHost {
   /** What was written outside of a batch goes out. */
   flushSoon(): void
   protocolError(message: Message, reason: string): void
+  now(): number
 }
 
 /** The commands that have come over one connection. */
@@ -66,8 +71,8 @@ export class ScsiTasks implements TaskConnection {
     this.#host = host
   }
 
-  /** A SCSI Command, in its order. `dataOk` is false when its immediate data was damaged. */
-  command(message: Message, data: Buffer, dataOk: boolean): void {
+  /** A SCSI Command, in its order. */
+  command(message: Message, data: Buffer): void {
     const pdu = message.bytes
     const { session } = this.#host
     const tag = pdu.readUInt32BE(headerOffset.initiatorTaskTag)
@@ -91,8 +96,7 @@ export class ScsiTasks implements TaskConnection {
     })
     session.tasks.set(tag, task)
     session.window.begin()
-    if (!dataOk) this.#fail(task, 'digest')
-    else if (isWrite) this.#beginWrite(task, data, (flags & ScsiCommandFlags.final) !== 0)
+    if (isWrite) this.#beginWrite(task, data, (flags & ScsiCommandFlags.final) !== 0)
     else if (data.length > 0 || (flags & ScsiCommandFlags.final) === 0) this.#fail(task, 'unexpected')
     else this.#execute(task)
   }
@@ -105,6 +109,7 @@ export class ScsiTasks implements TaskConnection {
     // Of a task that has ended meanwhile, or was aborted.
     if (task === undefined || transfer === undefined) return message.release()
     task.messages.push(message)
+    transfer.heardAt = this.#host.now()
     const problem = !dataOk
       ? 'digest'
       : transfer.receive({
@@ -115,7 +120,45 @@ export class ScsiTasks implements TaskConnection {
           isFinal: (pdu[headerOffset.flags] & finalBit) !== 0,
         })
     if (problem === undefined) this.#continueWrite(task, transfer)
-    else this.#fail(task, problem)
+    else this.#onProblem(task, transfer, problem)
+  }
+
+  /** Level 1 and 2 ask again for what was lost, and ignore what nobody waits for any more. */
+  #onProblem(task: IscsiTask, transfer: DataOutTransfer, problem: DataOutProblem | 'digest'): void {
+    if (this.#host.session.parameters.errorRecoveryLevel === 0 || problem === 'too-much') return this.#fail(task, problem)
+    if (problem !== 'unexpected') this.#recover(task, transfer)
+  }
+
+  #recover(task: IscsiTask, transfer: DataOutTransfer): void {
+    transfer.recover()
+    transfer.heardAt = this.#host.now()
+    this.#continueWrite(task, transfer)
+  }
+
+  /** Data that does not come any more is asked for again (level 1 and 2). */
+  watch(now: number): void {
+    if (this.#host.session.parameters.errorRecoveryLevel === 0) return
+    for (const task of this.#host.session.tasks.values()) {
+      const { transfer } = task
+      if (transfer === undefined || task.connection !== this) continue
+      if ((transfer.isAdmitted || !transfer.needsSolicitation) && now - transfer.heardAt > dataTimeoutMs) this.#recover(task, transfer)
+    }
+    this.#host.flushSoon()
+  }
+
+  /** The connection has failed, and its tasks go on without it. */
+  leave(): IscsiTask[] {
+    const own = [...this.#host.session.tasks.values()].filter(task => task.connection === this)
+    for (const task of own) task.leave(detached => this.#host.writer.out.discard(detached))
+    return own
+  }
+
+  /** Takes a task over from a connection that has failed. */
+  adopt(task: IscsiTask, orphans: Orphans): void {
+    const result = orphans.takeResult(task)
+    task.connection = this
+    if (result !== undefined) this.finish(task, result)
+    else if (task.transfer !== undefined) this.#recover(task, task.transfer)
   }
 
   /** Aborts a task: nothing more is answered for it. Resolves when nothing more happens. */
@@ -141,6 +184,7 @@ export class ScsiTasks implements TaskConnection {
     }
     const transfer = new DataOutTransfer({ wantedBytes, expectedBytes: task.expectedBytes, isFinal, parameters: session.parameters })
     task.transfer = transfer
+    transfer.heardAt = this.#host.now()
     const problem = !isFinal && session.parameters.initialR2T ? 'unexpected' : transfer.immediate(data)
     if (problem === undefined) this.#continueWrite(task, transfer)
     else this.#fail(task, problem)
@@ -203,19 +247,17 @@ export class ScsiTasks implements TaskConnection {
     if (!(result instanceof Promise)) return this.#finish(task, result)
     if (task.region !== undefined) this.#detach(task)
     this.#host.beginAsync()
+    const { endAsync } = this.#host
     task.running = result.then(late => {
-      this.#host.endAsync()
-      this.#finish(task, late)
-      this.#host.flushSoon()
+      endAsync()
+      task.connection.finish(task, late)
     })
   }
 
   // Data in
 
   dataIn(task: IscsiTask, lengthBytes: number): readonly Buffer[] {
-    if (lengthBytes === 0) return noData
     const { writer, dataIn } = this.#host
-    task.regionBytes = lengthBytes
     task.region = writer.out.reserve(dataInWireBytes(lengthBytes, dataIn, writer))
     // A command that takes longer has room of its own from the beginning.
     if (task.running !== undefined) this.#detach(task)
@@ -229,22 +271,24 @@ export class ScsiTasks implements TaskConnection {
 
   // Ends
 
+  finish(task: IscsiTask, result: TaskResult): void {
+    this.#finish(task, result)
+    this.#host.flushSoon()
+  }
+
   #finish(task: IscsiTask, result: TaskResult): void {
-    if (task.isAborted) this.#dropRegion(task)
-    else if (task.region !== undefined && result.status === Status.good && result.sense === undefined) this.#putDataIn(task, task.region, result)
-    else {
-      this.#dropRegion(task)
-      this.#putResponse(task, result)
+    const hasData = task.payloads !== undefined && result.status === Status.good && result.sense === undefined
+    if (!hasData || task.isAborted) this.#dropRegion(task)
+    if (!task.isAborted) {
+      if (hasData) this.#putDataIn(task, result)
+      else this.#putResponse(task, result)
     }
     this.#end(task)
   }
 
   #end(task: IscsiTask): void {
     this.#dropTransfer(task)
-    const { session } = this.#host
-    if (session.tasks.get(task.tag) === task) session.tasks.delete(task.tag)
-    session.window.end()
-    task.release()
+    this.#host.session.end(task)
   }
 
   #dropRegion(task: IscsiTask): void {
@@ -254,9 +298,10 @@ export class ScsiTasks implements TaskConnection {
   }
 
   /** Data and good status (11.7.3: phase collapse). */
-  #putDataIn(task: IscsiTask, region: Buffer, result: TaskResult): void {
+  #putDataIn(task: IscsiTask, result: TaskResult): void {
     const { writer, dataIn } = this.#host
-    const total = task.regionBytes
+    const total = task.payloadBytes
+    const region = task.region ?? this.#copiedRegion(task)
     const residual = residualOf(task, result)
     const statSn = writer.takeStatSn()
     const { numbers } = writer
@@ -280,6 +325,18 @@ export class ScsiTasks implements TaskConnection {
     })
     this.#sendRegion(task.detached)
     task.region = task.detached = undefined
+  }
+
+  /** What was read while the task had no connection, or for one that has failed. */
+  #copiedRegion(task: IscsiTask): Buffer {
+    const payloads = task.payloads!
+    const into = task.dataIn(task.payloadBytes)
+    let rest = payloads.length === 1 ? payloads[0] : Buffer.concat(payloads)
+    for (const piece of into) {
+      rest.copy(piece)
+      rest = rest.subarray(piece.length)
+    }
+    return task.region!
   }
 
   #sendRegion(detached: Detached | undefined): void {

@@ -3,6 +3,7 @@ import type { Nexus, TargetDevice } from '../scsi/index.ts'
 import type { CommandWindow } from './command-window.ts'
 import type { DataOutParameters } from './data-out.ts'
 import type { TargetDescription } from './options.ts'
+import type { Orphans } from './orphans.ts'
 import type { IscsiTask } from './task.ts'
 
 /** What a session has agreed on (RFC 7143 13). */
@@ -34,6 +35,8 @@ export class Session {
   readonly agreed: Readonly<Agreed>
   readonly parameters: SessionParameters
   readonly window: CommandWindow
+  /** What failed connections have left (error recovery level 2). */
+  readonly orphans = new Set<Orphans>()
   isEnded = false
   /** Resolves when nothing more happens for it, once it has been ended. */
   ended: Promise<void> | undefined
@@ -49,6 +52,13 @@ export class Session {
     this.target = of.target
     this.parameters = of.parameters
     this.window = of.window
+  }
+
+  /** A task is over. */
+  end(task: IscsiTask): void {
+    if (this.tasks.get(task.tag) === task) this.tasks.delete(task.tag)
+    this.window.end()
+    task.release()
   }
 }
 

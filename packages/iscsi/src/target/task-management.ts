@@ -21,11 +21,14 @@ export interface TaskManagerHost {
   /** All sessions with the target: a reset is for everybody. */
   sessions(): Iterable<Session>
   flushSoon(): void
+  /** Gives a task to the connection that the manager is of, or what is left of it; what follows is called after the answer. */
+  reassign(tag: number, firstData: number): { readonly code: Code; readonly resume?: () => void }
   beginAsync(): void
   endAsync(): void
 }
 
-type Code = keyof typeof TaskManagementResponseCode
+/** How a function ended. */
+export type Code = keyof typeof TaskManagementResponseCode
 type Perform = (manager: TaskManager, request: TaskManagementRequest, unit: LogicalUnit | undefined) => Promise<Code>
 
 /** A function that is for a unit. */
@@ -37,7 +40,7 @@ const forUnit =
     return 'complete'
   }
 
-/** Everything that a target offers; ACA is not supported, nor is a task reassigned at error recovery level 0 and 1. */
+/** Everything that a target offers but TASK REASSIGN; ACA is not supported. */
 const functions: Readonly<Partial<Record<number, Perform>>> = {
   [TaskManagementFunction.abortTask]: (manager, request) => manager.abortTask(request),
   [TaskManagementFunction.abortTaskSet]: forUnit((manager, unit, lun) => manager.abortTaskSet(unit, lun)),
@@ -45,7 +48,6 @@ const functions: Readonly<Partial<Record<number, Perform>>> = {
   [TaskManagementFunction.logicalUnitReset]: forUnit((manager, unit, lun) => manager.logicalUnitReset(unit, lun)),
   [TaskManagementFunction.targetWarmReset]: manager => manager.targetReset(),
   [TaskManagementFunction.targetColdReset]: manager => manager.targetReset(),
-  [TaskManagementFunction.taskReassign]: async () => 'reassignmentNotSupported',
 }
 
 /** The task management functions that come over one connection. */
@@ -61,7 +63,9 @@ export class TaskManager {
     const request = TaskManagementRequest.decode(message.bytes)
     const unit = this.#host.device.unitOf(message.bytes.subarray(8, 16))
     message.release()
-    const perform = functions[request.flags & taskManagementFunctionMask]
+    const name = request.flags & taskManagementFunctionMask
+    if (name === TaskManagementFunction.taskReassign) return this.#reassign(request)
+    const perform = functions[name]
     if (perform === undefined) return this.#answer(request, 'functionNotSupported')
     this.#host.beginAsync()
     void perform(this, request, unit).then(code => {
@@ -69,6 +73,13 @@ export class TaskManager {
       this.#answer(request, code)
       this.#host.flushSoon()
     })
+  }
+
+  #reassign(request: TaskManagementRequest): void {
+    if (this.#host.session.parameters.errorRecoveryLevel < 2) return this.#answer(request, 'reassignmentNotSupported')
+    const { code, resume } = this.#host.reassign(request.referencedTaskTag, request.expDataSn)
+    this.#answer(request, code)
+    resume?.()
   }
 
   async abortTask(request: TaskManagementRequest): Promise<Code> {

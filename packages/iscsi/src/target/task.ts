@@ -1,5 +1,5 @@
 import type { Message } from '@holdfast/engine'
-import type { Nexus, ScsiTask } from '../scsi/index.ts'
+import type { Nexus, ScsiTask, TaskResult } from '../scsi/index.ts'
 import type { DataOutTransfer } from './data-out.ts'
 import type { Detached } from './outgoing.ts'
 
@@ -8,6 +8,8 @@ export interface TaskConnection {
   /** Resolves when nothing more happens for it. */
   abort(task: IscsiTask): Promise<void>
   dataIn(task: IscsiTask, lengthBytes: number): readonly Buffer[]
+  /** A command that took longer has ended. */
+  finish(task: IscsiTask, result: TaskResult): void
 }
 
 /** A SCSI command on its way through the target. */
@@ -33,12 +35,15 @@ export class IscsiTask implements ScsiTask {
   /** Room for its Data-In PDUs, at the end of the connection's batch or, when the command takes longer, its own. */
   region: Buffer | undefined
   detached: Detached | undefined
-  /** Payload bytes in `region`. */
-  regionBytes = 0
+  /** Where its data-in is, piece by piece; undefined before it has been asked for. */
+  payloads: readonly Buffer[] | undefined
+  /** Bytes of all of them. */
+  payloadBytes = 0
   /** Settles when a command that takes longer has ended; an abort waits for it. */
   running: Promise<void> | undefined
   /** Data-In and R2T PDUs so far (RFC 7143 11.4.8). */
   dataSn = 0
+  #atEnd: (() => void) | undefined
 
   constructor(of: {
     nexus: Nexus
@@ -65,11 +70,22 @@ export class IscsiTask implements ScsiTask {
   }
 
   dataIn(lengthBytes: number): readonly Buffer[] {
-    return this.connection.dataIn(this, Math.min(lengthBytes, this.dataInLimitBytes))
+    this.payloadBytes = Math.min(lengthBytes, this.dataInLimitBytes)
+    if (this.payloadBytes === 0) return noBuffers
+    this.payloads = this.connection.dataIn(this, this.payloadBytes)
+    return this.payloads
+  }
+
+  /** Its connection has failed: what is still being read into that one's memory goes to another later. */
+  leave(discard: (detached: Detached) => void): void {
+    const { detached } = this
+    if (detached !== undefined) this.#atEnd = () => discard(detached)
+    this.region = this.detached = undefined
   }
 
   /** Its memory goes back. */
   release(): void {
+    this.#atEnd?.()
     for (const message of this.messages) message.release()
     this.messages.length = 0
     this.dataOut = noBuffers
