@@ -1,6 +1,8 @@
 /** The commands of a disk (SBC-4), with third-party copy (SPC-4). */
 import type { Command } from '../../command.ts'
 import { compareAndWriteCommands } from './compare-and-write.ts'
+import { extendedCopyCommands } from './copy/extended-copy.ts'
+import { receiveCopyCommands } from './copy/receive-copy.ts'
 import { formatUnitCommands } from './format-unit.ts'
 import { getLbaStatusCommands } from './get-lba-status.ts'
 import { orWriteCommands } from './or-write.ts'
@@ -35,4 +37,6 @@ export const blockCommands: readonly Command[] = [
   ...synchronizeCacheCommands,
   ...formatUnitCommands,
   ...sanitizeCommands,
+  ...extendedCopyCommands,
+  ...receiveCopyCommands,
 ]
