@@ -27,6 +27,11 @@ const peers = {
   tar: { program: 'tar', debianPackage: 'tar' },
   'mkfs.btrfs': { program: 'mkfs.btrfs', debianPackage: 'btrfs-progs' },
   mount: { program: 'mount', debianPackage: 'mount' },
+  'iscsi-test-cu': { program: 'iscsi-test-cu', debianPackage: 'libiscsi-bin' },
+  tgtd: { program: 'tgtd', debianPackage: 'tgt' },
+  'qemu-img': { program: 'qemu-img', debianPackage: 'qemu-utils' },
+  'qemu-block-extra': { debianPackage: 'qemu-block-extra' },
+  sg_inq: { program: 'sg_inq', debianPackage: 'sg3-utils' },
 } as const satisfies Record<string, Peer>
 
 /** The name of a peer. */

@@ -58,6 +58,8 @@ const logLimitCharacters = 4 * 1024 * 1024
 export class Server implements AsyncDisposable {
   readonly smb: Endpoint
   readonly http: Endpoint
+  /** Without a port where it serves no volumes. */
+  readonly iscsi: Endpoint
   /** The ready line as it was printed. */
   readonly ready: string
   readonly accounts: readonly Account[]
@@ -83,6 +85,7 @@ export class Server implements AsyncDisposable {
     const words = readyWords(started.ready)
     this.smb = endpointOf(words.get('smb'))
     this.http = endpointOf(words.get('http'))
+    this.iscsi = endpointOf(words.get('iscsi'))
   }
 
   get pid(): number {
