@@ -1,8 +1,9 @@
 /** What commands that transfer logical blocks have in common (SBC-4 4.18.1, 6.6.4): where the blocks are, and what came of them. */
 import { partOf } from '@holdfast/storage/block'
 import type { LogicalUnit } from '../../logical-unit.ts'
-import { CheckCondition, invalidFieldInCdb } from '../../sense.ts'
-import type { ScsiTask } from '../../task.ts'
+import { CheckCondition, encodeSense, invalidFieldInCdb } from '../../sense.ts'
+import { Status } from '../../status.ts'
+import type { ScsiTask, TaskResult } from '../../task.ts'
 
 /** Bits of byte 1 of most CDBs; of byte 10 with 32 bytes. */
 export const FUA = 0x08
@@ -26,15 +27,21 @@ export function assertTransfer(unit: LogicalUnit, lba: number, blocks: number, l
 export const wrongDataLength = (): CheckCondition => new CheckCondition('ILLEGAL REQUEST', 'INVALID FIELD IN COMMAND INFORMATION UNIT')
 
 /**
- * The blocks that came, of those that the CDB speaks of. A block of which only a part came is refused, and with it the rest: nobody would know
- * what has been written.
+ * The blocks that came, of those that the CDB speaks of. Undefined where of one of them only a part came: nothing of it can be used (`partOfBlock`).
  */
-export function blocksGiven(task: ScsiTask, unit: LogicalUnit, lengthBytes: number): readonly Buffer[] {
+export function blocksGiven(task: ScsiTask, unit: LogicalUnit, lengthBytes: number): readonly Buffer[] | undefined {
   if (task.dataOutBytes === lengthBytes) return task.dataOut
   if (task.dataOutBytes > lengthBytes) return partOf(task.dataOut, 0, lengthBytes)
-  if (task.dataOutBytes % unit.blockBytes !== 0) throw wrongDataLength()
-  return task.dataOut
+  return task.dataOutBytes % unit.blockBytes === 0 ? task.dataOut : undefined
 }
+
+/** The answer to data-out that ends within a block. Unlike with errors that are thrown, the residual tells what was missing. */
+export const partOfBlock = (unit: LogicalUnit, dataOutBytes: number): TaskResult => ({
+  status: Status.checkCondition,
+  sense: encodeSense(wrongDataLength(), unit.isDescriptorSense),
+  dataInBytes: 0,
+  dataOutBytes,
+})
 
 /** All of the data-out, which has to be exactly as long. */
 export function exactDataOut(task: ScsiTask, lengthBytes: number): readonly Buffer[] {

@@ -14,7 +14,7 @@ export interface CscdDescriptor {
   readonly blockBytes: number
 }
 
-/** Block device to block device segment descriptor, with offset or without (SPC-4 6.4.6.5, 6.4.6.12). */
+/** Block device to block device segment descriptor, with offset or without (SPC-4 6.4.6.4, 6.4.6). */
 export interface SegmentDescriptor {
   /** `DescriptorType` */
   readonly type: number

@@ -53,7 +53,7 @@ export function rangeOf(unit: LogicalUnit, parameters: CopyParameters, index: nu
   const segment = parameters.segments[index]
   const source = cscdOf(unit, parameters, segment.source)
   const destination = cscdOf(unit, parameters, segment.destination)
-  if (source === undefined || destination === undefined) throw copyAborted('COPY TARGET DEVICE NOT REACHABLE', index)
+  if (source === undefined || destination === undefined) throw copyAborted('UNREACHABLE COPY TARGET', index)
   if (destination.isReadOnly) throw copyAborted('INVALID OPERATION FOR COPY SOURCE OR DESTINATION', index)
   const range: CopyRange = {
     source: source.device,
