@@ -28,6 +28,10 @@ export interface Command {
   isSupported?(unit: LogicalUnit): boolean
   /** Runs also where the unit is stopped (START STOP UNIT) or the port in standby: what needs no medium (SPC-4 5.15.2.4.4). */
   readonly worksWithoutMedium?: boolean
+  /** Runs also where the port is unavailable, or between two states (SPC-4 5.15.2.4.5). */
+  readonly worksWhileUnavailable?: boolean
+  /** Of `always`: conflicts with another initiator's RESERVE nevertheless (SPC-2 table 9). */
+  readonly conflictsWithReserve?: boolean
   /** Runs also while a unit attention is pending (INQUIRY, REPORT LUNS, REQUEST SENSE; SAM-5 5.14). */
   readonly ignoresUnitAttention?: boolean
   /** Bytes of data-out that the CDB asks for; none where left out. Must not throw on a bad CDB: `execute` says what is wrong with it. */

@@ -1,4 +1,5 @@
 /** Who a unit says it is: INQUIRY data, and designators (SPC-4 7.8.6). */
+import { protocolOf } from './reservations/transport-id.ts'
 import type { Nexus } from './task.ts'
 
 /** Constant for the life of a volume. ASCII throughout. */
@@ -13,14 +14,13 @@ export interface UnitIdentity {
   readonly serial: string
   /** NAA designator: 8 bytes (NAA 2h, 3h, 5h) or 16 (6h). */
   readonly naa: Buffer
+  /** Where it is configured (VPD 85h). */
+  readonly managementUrl?: string
 }
 
 const CodeSet = { binary: 1, ascii: 2, utf8: 3 } as const
 const Association = { logicalUnit: 0, targetPort: 1, targetDevice: 2 } as const
 const DesignatorType = { t10VendorId: 1, naa: 3, relativeTargetPort: 4, targetPortGroup: 5, scsiName: 8 } as const
-
-/** Protocol identifier of iSCSI (SPC-4 7.6.1), valid in designators of ports. */
-const iscsiProtocol = 0x5
 
 interface Designator {
   readonly codeSet: number
@@ -29,9 +29,10 @@ interface Designator {
   readonly bytes: Buffer
 }
 
-function encodeDesignator({ codeSet, association, type, bytes }: Designator): Buffer {
+/** Those of ports and targets say by which protocol they are known (PIV). */
+function encodeDesignator({ codeSet, association, type, bytes }: Designator, nexus: Nexus): Buffer {
   const isOfPort = association !== Association.logicalUnit
-  const header = [(isOfPort ? iscsiProtocol << 4 : 0) | codeSet, (isOfPort ? 0x80 : 0) | (association << 4) | type, 0, bytes.length]
+  const header = [(isOfPort ? protocolOf(nexus) << 4 : 0) | codeSet, (isOfPort ? 0x80 : 0) | (association << 4) | type, 0, bytes.length]
   return Buffer.concat([Buffer.from(header), bytes])
 }
 
@@ -46,6 +47,10 @@ function scsiName(text: string): Buffer {
 }
 
 const u16Designator = (value: number): Buffer => Buffer.from([0, 0, value >> 8, value & 0xff])
+
+/** The name of a target port, as a designator. */
+export const portDesignator = (name: string, nexus: Nexus): Buffer =>
+  encodeDesignator({ codeSet: CodeSet.utf8, association: Association.targetPort, type: DesignatorType.scsiName, bytes: scsiName(name) }, nexus)
 
 /** All designators: of the unit, of the port that was asked, and of the target. */
 export function designatorsOf(identity: UnitIdentity, nexus: Nexus, targetPortGroup: number | undefined): Buffer {
@@ -68,5 +73,5 @@ export function designatorsOf(identity: UnitIdentity, nexus: Nexus, targetPortGr
     { codeSet: CodeSet.utf8, association: targetPort, type: DesignatorType.scsiName, bytes: scsiName(nexus.targetPort) },
     { codeSet: CodeSet.utf8, association: targetDevice, type: DesignatorType.scsiName, bytes: scsiName(targetName) },
   )
-  return Buffer.concat(list.map(encodeDesignator))
+  return Buffer.concat(list.map(designator => encodeDesignator(designator, nexus)))
 }

@@ -33,6 +33,8 @@ export interface TargetPortGroups {
   readonly groups: readonly TargetPortGroup[]
   /** How long a transition takes at most, in seconds; 0: not told. */
   readonly implicitTransitionSeconds?: number
+  /** The name of a port: `iqn.…,t,0x0001`. */
+  nameOf?(relativeTargetPort: number): string | undefined
   /** Lets initiators choose (SET TARGET PORT GROUPS). Left out where only the target decides. */
   setState?(id: number, state: number): void | Promise<void>
   /** Called after `groups` has changed. Returns what stops it. */

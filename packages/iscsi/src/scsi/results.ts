@@ -9,6 +9,12 @@ export const good: TaskResult = { status: Status.good, dataInBytes: 0, dataOutBy
 /** RESERVATION CONFLICT. */
 export const reservationConflict: TaskResult = { status: Status.reservationConflict, dataInBytes: 0, dataOutBytes: 0 }
 
+/** TASK SET FULL. */
+export const taskSetFull: TaskResult = { status: Status.taskSetFull, dataInBytes: 0, dataOutBytes: 0 }
+
+/** TASK ABORTED. */
+export const taskAborted: TaskResult = { status: Status.taskAborted, dataInBytes: 0, dataOutBytes: 0 }
+
 /** GOOD, with a parameter list cut to the allocation length (SPC-4 4.2.5.6). */
 export function goodDataIn(task: ScsiTask, list: Buffer, allocationLength: number): TaskResult {
   const dataInBytes = Math.min(list.length, allocationLength)

@@ -1,36 +1,76 @@
 /** A SCSI target device (SAM-5 4.6.4): logical units by their numbers. */
+import { executeWithoutUnit } from './absent-unit.ts'
+import { decodeLun, reportLunsWellKnownUnit } from './lun.ts'
 import type { LogicalUnit } from './logical-unit.ts'
 import type { Nexus, ScsiTask, TaskResult } from './task.ts'
 
-/** Units by LUN, and the answers for LUNs that there are none of. */
+/**
+ * Units by LUN, and the answers for LUNs that there are none of.
+ *
+ * @example
+ * const target = new TargetDevice()
+ * target.addUnit(0, new LogicalUnit({ device, identity }))
+ * target.addNexus(nexus)
+ * const result = await target.execute(lun, task)
+ */
 export class TargetDevice {
-  /** Puts a unit there; initiators that are logged in are told that REPORTED LUNS DATA HAS CHANGED. */
-  addUnit(_lun: number, _unit: LogicalUnit): void {}
+  readonly #units = new Map<number, LogicalUnit>()
+  readonly #nexuses = new Map<string, Nexus>()
 
-  /** Takes it away. */
-  removeUnit(_lun: number): void {}
+  /** LUNs by ascending number. */
+  get luns(): readonly number[] {
+    return [...this.#units.keys()].sort((a, b) => a - b)
+  }
+
+  /** Puts a unit there; initiators that are logged in are told that REPORTED LUNS DATA HAS CHANGED. */
+  addUnit(lun: number, unit: LogicalUnit): void {
+    this.#changed()
+    unit.luns = () => this.luns
+    this.#units.set(lun, unit)
+    for (const nexus of this.#nexuses.values()) unit.addNexus(nexus)
+  }
+
+  /** Takes it away. Who closes the unit is who made it. */
+  removeUnit(lun: number): void {
+    if (this.#units.delete(lun)) this.#changed()
+  }
+
+  #changed(): void {
+    for (const { nexuses } of this.#units.values()) nexuses.tellAll('REPORTED LUNS DATA HAS CHANGED')
+  }
 
   /** The unit that the eight bytes mean (SAM-5 4.7); undefined where there is none. */
-  unitOf(_lun: Buffer): LogicalUnit | undefined {
-    return undefined
+  unitOf(lun: Buffer): LogicalUnit | undefined {
+    const number = decodeLun(lun)
+    return number === undefined ? undefined : this.#units.get(number)
   }
 
   /** How much data-out the CDB asks for. */
-  dataOutBytes(_lun: Buffer, _cdb: Buffer): number {
-    return 0
+  dataOutBytes(lun: Buffer, cdb: Buffer): number {
+    return this.unitOf(lun)?.dataOutBytes(cdb) ?? 0
   }
 
   /** Runs a command. Never throws, never rejects. */
-  execute(_lun: Buffer, _task: ScsiTask): TaskResult | Promise<TaskResult> {
-    throw new Error('to follow')
+  execute(lun: Buffer, task: ScsiTask): TaskResult | Promise<TaskResult> {
+    const unit = this.unitOf(lun)
+    if (unit !== undefined) return unit.execute(task)
+    return executeWithoutUnit(task, { luns: this.luns, isWellKnown: lun.equals(reportLunsWellKnownUnit) })
   }
 
-  /** For all units. */
-  addNexus(_nexus: Nexus): void {}
+  /** An initiator has logged in: for all units. */
+  addNexus(nexus: Nexus): void {
+    this.#nexuses.set(nexus.key, nexus)
+    for (const unit of this.#units.values()) unit.addNexus(nexus)
+  }
 
-  /** For all units. */
-  async nexusLoss(_nexus: Nexus): Promise<void> {}
+  /** Its session is gone: for all units. */
+  async nexusLoss(nexus: Nexus): Promise<void> {
+    this.#nexuses.delete(nexus.key)
+    await Promise.all([...this.#units.values()].map(unit => unit.nexusLoss(nexus)))
+  }
 
   /** TARGET WARM RESET and TARGET COLD RESET: every unit is reset. */
-  async reset(): Promise<void> {}
+  async reset(nexus?: Nexus): Promise<void> {
+    await Promise.all([...this.#units.values()].map(unit => unit.logicalUnitReset(nexus)))
+  }
 }

@@ -1,9 +1,11 @@
-/** What outlives a restart of persistent reservations (SPC-4 5.13: APTPL), and where it is kept. */
+/** What outlives a restart of persistent reservations (SPC-4 5.13.5: APTPL), and where it is kept. */
+import { noReservations } from './state.ts'
+import type { ReservationState } from './state.ts'
 
 /** A registered I_T nexus. Plain, so that it can be stored as JSON. */
 export interface RegistrationRecord {
-  /** `Nexus.key` */
-  readonly nexusKey: string
+  /** Initiator port and target port, in one spelling. */
+  readonly registrant: string
   /** 16 hex digits: reservation keys have 64 bits. */
   readonly key: string
   /** Hex. */
@@ -15,8 +17,8 @@ export interface RegistrationRecord {
 export interface ReservationRecord {
   readonly generation: number
   readonly registrations: readonly RegistrationRecord[]
-  /** Left out while nobody has reserved. For the types of all registrants `nexusKey` is empty: all of them hold it. */
-  readonly reservation?: { readonly nexusKey: string; readonly type: number }
+  /** Left out while nobody has reserved. Without a holder for the types that all registrants hold. */
+  readonly reservation?: { readonly type: number; readonly holder?: string }
 }
 
 /** Where the record of a unit is. */
@@ -35,5 +37,38 @@ export function memoryReservationStore(initial?: ReservationRecord): Reservation
     async save(next) {
       record = next
     },
+  }
+}
+
+/** What is saved of a state. */
+export function recordOf({ generation, registrations, reservation }: ReservationState): ReservationRecord {
+  return {
+    generation,
+    registrations: [...registrations.values()].map(({ registrant, key, transportId, relativeTargetPort }) => ({
+      registrant,
+      key: key.toString(16).padStart(16, '0'),
+      transportId: transportId.toString('hex'),
+      relativeTargetPort,
+    })),
+    ...(reservation === undefined
+      ? {}
+      : { reservation: { type: reservation.type, ...(reservation.holder === undefined ? {} : { holder: reservation.holder }) } }),
+  }
+}
+
+/** The state that a record describes. */
+export function stateOf(record: ReservationRecord | undefined): ReservationState {
+  if (record === undefined) return noReservations
+  const { generation, registrations, reservation } = record
+  return {
+    generation,
+    registrations: new Map(
+      registrations.map(({ registrant, key, transportId, relativeTargetPort }) => [
+        registrant,
+        { registrant, key: BigInt(`0x${key}`), transportId: Buffer.from(transportId, 'hex'), relativeTargetPort },
+      ]),
+    ),
+    reservation: reservation === undefined ? undefined : { type: reservation.type, holder: reservation.holder },
+    isPersistent: true,
   }
 }
