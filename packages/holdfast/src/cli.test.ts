@@ -69,7 +69,6 @@ describe('exit codes: 0 done, 1 failed, 2 wrong usage or configuration', () => {
     [['serve', '--smb', 'x:y'], 2, 'holdfast: --smb: "x:y" is not allowed; allowed: ADDR:PORT'],
     [['serve', '--rdma', ':5445'], 2, 'not available yet'],
     [['share', 'create', '--name', 'x'], 2, '"share" is not available yet: this version does not have the management API'],
-    [['volume', 'list'], 2, 'not available yet'],
     [['director', '--vip', 'x'], 2, 'not available yet'],
     [['ls'], 2, "missing required argument 'url'"],
     [['ls', 'http://x/'], 2, 'allowed: smb://user@host[:port]/share/path'],

@@ -3,6 +3,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { type Flags, resolveConfig } from './config/config.ts'
 import { ConfigError } from './config/errors.ts'
+import { volumeOptionsAllowed } from './config/volumes.ts'
 import { fileJsonSchema, type WordName, wordNames, wordOf } from './config/words.ts'
 import { CommandError, type CommandContext, writeAll } from './commands/context.ts'
 import { copy } from './commands/copy.ts'
@@ -16,7 +17,6 @@ export type ExitCode = 0 | 1 | 2
 /** Words of later versions and what they need. */
 const laterCommands: Readonly<Record<string, string>> = {
   share: 'the management API',
-  volume: 'the management API',
   operation: 'the management API',
   session: 'the management API',
   node: 'the management API',
@@ -27,6 +27,7 @@ const laterCommands: Readonly<Record<string, string>> = {
 
 /** Words of `serve` that are no business of commands which only look at the state. */
 const stateWords: readonly WordName[] = ['state']
+const volumeWords: readonly WordName[] = ['state', 'volumes']
 
 type Values = Record<string, unknown>
 
@@ -91,6 +92,7 @@ export function createProgram(context: CommandContext, version: string): Command
 
   addClientCommands(program, context)
   addUserCommands(program, context)
+  addVolumeCommands(program, context)
 
   const config = program.command('config').description('the configuration file')
   config
@@ -187,6 +189,59 @@ function addUserCommands(program: Command, context: CommandContext): void {
   command('remove', 'remove a user', 'holdfast user remove alice')
     .argument('<name>')
     .action(async (name: string, values: Values) => removeUser(context, name, { ...values, stateDir: stateDir(values) }))
+}
+
+function addVolumeCommands(program: Command, context: CommandContext): void {
+  const volume = program.command('volume').description('block volumes for iSCSI; works while a node runs, and without one')
+  const load = () => import('./commands/volume-commands.ts')
+  const optionsOf = (values: Values): Values & { readonly stateDir: string; readonly volumesDir?: string } => {
+    const { stateDir, volumesDir } = resolveConfig(flagsOf(values), { cwd: context.cwd })
+    return { ...values, stateDir, ...(volumesDir !== undefined && { volumesDir }) }
+  }
+  const command = (parent: Command, name: string, description: string, ...lines: readonly string[]): Command =>
+    // `volume snapshot VOLUME SNAPSHOT` makes one.
+    addWords(parent.command(name, { isDefault: parent !== volume && name === 'create' }).description(description), volumeWords)
+      .option('--json', 'JSON for scripts')
+      .addHelpText('after', examples(...lines))
+
+  command(
+    volume,
+    'create',
+    'make a volume',
+    'holdfast volume create disk1 --size 10GiB',
+    'holdfast volume create disk1 --size 10GiB --option user=alice --option initiator=iqn.1993-08.org.debian:01:abcdef',
+    'holdfast volume create disk1-copy --from disk1@before-upgrade',
+  )
+    .argument('<name>', 'lower-case letters, digits, dots and hyphens')
+    .option('--size <size>', 'such as 10GiB; space is taken as it is written')
+    .option('--option <option>', `one of ${volumeOptionsAllowed} (repeatable)`, (value: string, before: string[] = []) => [...before, value])
+    .option('--from <volume@snapshot>', 'begin with what a snapshot holds, and with its size')
+    .action(async (name: string, values: Values) => (await load()).createVolume(context, name, optionsOf(values)))
+  command(volume, 'list', 'list the volumes', 'holdfast volume list', 'holdfast volume list --json --state /var/lib/holdfast').action(
+    async (values: Values) => (await load()).listVolumes(context, optionsOf(values)),
+  )
+  command(volume, 'show', 'show a volume with its snapshots', 'holdfast volume show disk1')
+    .argument('<name>')
+    .action(async (name: string, values: Values) => (await load()).showVolume(context, name, optionsOf(values)))
+  command(volume, 'resize', 'make a volume larger, also while it is in use', 'holdfast volume resize disk1 --size 20GiB')
+    .argument('<name>')
+    .requiredOption('--size <size>', 'the new size; a volume cannot shrink')
+    .action(async (name: string, values: Values) => (await load()).resizeVolume(context, name, optionsOf(values)))
+  command(volume, 'delete', 'delete a volume, with all that is in it and its snapshots', 'holdfast volume delete disk1')
+    .argument('<name>')
+    .action(async (name: string, values: Values) => (await load()).deleteVolume(context, name, optionsOf(values)))
+
+  const snapshot = volume.command('snapshot').description('keep what a volume holds at a moment')
+  const both = (parent: Command): Command => parent.argument('<volume>').argument('<snapshot>')
+  both(command(snapshot, 'create', 'make a snapshot, also while the volume is in use', 'holdfast volume snapshot disk1 before-upgrade')).action(
+    async (name: string, snapshotName: string, values: Values) => (await load()).createSnapshot(context, name, snapshotName, optionsOf(values)),
+  )
+  command(snapshot, 'list', 'list the snapshots of a volume', 'holdfast volume snapshot list disk1')
+    .argument('<volume>')
+    .action(async (name: string, values: Values) => (await load()).listSnapshots(context, name, optionsOf(values)))
+  both(command(snapshot, 'delete', 'delete a snapshot', 'holdfast volume snapshot delete disk1 before-upgrade')).action(
+    async (name: string, snapshotName: string, values: Values) => (await load()).deleteSnapshot(context, name, snapshotName, optionsOf(values)),
+  )
 }
 
 /** Runs a command line (without `node` and the script's name) to its end. */

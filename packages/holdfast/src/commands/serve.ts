@@ -1,16 +1,20 @@
 /** `holdfast serve`: a node from its configuration to its last breath. */
 
 import { randomInt } from 'node:crypto'
-import { type Address, defaultPorts, formatAddress } from '../config/addresses.ts'
+import { existsSync } from 'node:fs'
+import { defaultPorts, formatAddress } from '../config/addresses.ts'
 import type { Config } from '../config/config.ts'
-import { ConfigError } from '../config/errors.ts'
+import { ConfigError, quoted } from '../config/errors.ts'
 import { checkPassedSockets, type PassedSocket, takePassedSockets } from '../config/passed-sockets.ts'
 import { saveCompileCache } from '../compile-cache.ts'
 import { createLogger, type Logger } from '../log.ts'
+import { chapProblemOf } from '../node/accounts.ts'
 import { nodeConfigOf } from '../node/node-config.ts'
-import { ListenError, type RunningNode, startNode } from '../node/node.ts'
+import { defaultIscsiAddress } from '../node/node-volumes.ts'
+import { ListenError, nothingToServe, type RunningNode, startNode } from '../node/node.ts'
+import { nodeStoreOf } from '../node/open-store.ts'
 import { lockStateFolder, openIdentity, openStateFolder } from '../state/folder.ts'
-import { openUserStore } from '../state/users.ts'
+import { openUserStore, type UserStore } from '../state/users.ts'
 import type { CommandContext } from './context.ts'
 
 export interface ServeHooks {
@@ -28,14 +32,16 @@ const shutdownMsMax = 9000
 export async function serve(context: CommandContext, given: Config, hooks: ServeHooks = {}): Promise<void> {
   const config = withListeners(given)
   const passedSockets = takePassedSockets(context.environment)
-  checkPassedSockets(passedSockets, [...config.smb, ...config.http])
+  const iscsi = config.iscsi.length === 0 ? [defaultIscsiAddress] : config.iscsi
+  checkPassedSockets(passedSockets, [...config.smb, ...iscsi, ...config.http])
   const format = config.logFormat ?? (context.terminal ? 'pretty' : 'json')
   const log = createLogger({ level: config.logLevel, format, colour: context.terminal, write: line => void context.err.write(line) })
   openStateFolder(config.stateDir)
   using _lock = lockStateFolder(config.stateDir)
-  takeUsers(config, log)
+  const users = takeUsers(config, log)
   const node = await start(config, { log, passedSockets }, hooks)
   using _chaos = chaosOnSignal(node, context, log)
+  if (node.listeners.iscsi.length > 0) warnOfChap(users, log)
   context.out.write(`${readyLine(node, config)}\n`)
   log.info({ workers: node.workers, shares: config.shares.map(share => share.name) }, 'ready')
   hooks.onReady?.(node)
@@ -56,25 +62,42 @@ export function readyLine(node: Pick<RunningNode, 'listeners'>, config: Pick<Con
 }
 
 function withListeners(config: Config): Config {
-  if (config.shares.length === 0 && config.smb.length === 0 && config.http.length === 0) {
-    throw new ConfigError('there is nothing to serve; give --share NAME=DIR (see holdfast serve --help)')
-  }
-  const smb: readonly Address[] = config.smb.length === 0 && config.shares.length > 0 ? [{ host: '127.0.0.1', port: defaultPorts.smb }] : config.smb
-  return { ...config, smb }
+  const { shares, volumes, smb, iscsi, http } = config
+  const isNothingGiven = [shares, volumes, smb, iscsi, http].every(list => list.length === 0)
+  // Volumes may be there that were made by a command.
+  if (isNothingGiven && !existsSync(nodeStoreOf(config.stateDir))) throw new ConfigError(nothingToServe)
+  return { ...config, smb: smb.length === 0 && shares.length > 0 ? [{ host: '127.0.0.1', port: defaultPorts.smb }] : smb }
 }
 
-function takeUsers(config: Config, log: Logger): void {
+function takeUsers(config: Config, log: Logger): UserStore {
   const users = openUserStore(config.stateDir)
   for (const user of config.users) {
     const outcome = users.set(user)
     if (outcome !== 'unchanged') log.info({ user: user.name }, `user ${outcome}`)
   }
   const known = new Set(users.list().map(user => user.name.toUpperCase()))
-  for (const share of config.shares) {
-    for (const name of share.users ?? [])
-      if (!known.has(name.toUpperCase())) log.warn({ share: share.name, user: name }, 'a share names a user that there is not')
+  const warnOfUnknown = (names: readonly string[] = [], of: object): void => {
+    for (const name of names)
+      if (!known.has(name.toUpperCase())) log.warn({ ...of, user: name }, `a ${Object.keys(of)[0]} names a user that there is not`)
   }
+  for (const share of config.shares) warnOfUnknown(share.users, { share: share.name })
+  for (const volume of config.volumes) warnOfUnknown(volume.users, { volume: volume.name })
+  if (config.mutualChap !== undefined) checkMutualChap(config.mutualChap, users)
   if (known.size === 0) log.warn('there are no users: nobody can connect before one is added with --user or "holdfast user add"')
+  return users
+}
+
+function checkMutualChap(name: string, users: UserStore): void {
+  const user = users.find(name)
+  const problem = user === undefined ? `there is no user ${quoted(name)}; "holdfast user add ${name}" adds one` : chapProblemOf(user)
+  if (problem !== undefined) throw new ConfigError(`--mutual-chap: ${problem}`)
+}
+
+function warnOfChap(users: UserStore, log: Logger): void {
+  for (const user of users.list()) {
+    const problem = chapProblemOf(user)
+    if (problem !== undefined) log.warn({ user: user.name }, `this user cannot log in over iSCSI: ${problem}`)
+  }
 }
 
 interface ServeResources {

@@ -47,7 +47,6 @@ describe('defaults, file, flags', () => {
       stateDir: join(folder, '.holdfast'),
       shares: [],
       volumes: [],
-      volumesDir: join(folder, '.holdfast', 'volumes'),
       users: [],
       smb: [],
       iscsi: [],

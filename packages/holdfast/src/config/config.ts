@@ -2,7 +2,7 @@
 
 import { statSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { type Address, addressAllowed, defaultPorts, parseAddress } from './addresses.ts'
 import { badValue, ConfigError, type Origin, originText, quoted } from './errors.ts'
 import { type RawConfig, readConfigFile } from './file.ts'
@@ -56,8 +56,8 @@ export interface Config {
   readonly stateDir: string
   readonly shares: readonly ShareSettings[]
   readonly volumes: readonly VolumeSettings[]
-  /** Absolute path of the folder that has the volumes' bytes. */
-  readonly volumesDir: string
+  /** Absolute path of the folder that has the volumes' bytes; the one that was said last, or `volumes` in the state, where undefined. */
+  readonly volumesDir?: string
   readonly users: readonly UserSettings[]
   readonly smb: readonly Address[]
   readonly iscsi: readonly Address[]
@@ -126,7 +126,6 @@ export function resolveConfig(flags: Flags, options: ResolveOptions = {}): Confi
   const workers = single('workers')
   const logFormat = single('log-format')
   const state = single('state')
-  const stateDir = state === undefined ? resolve(cwd, '.holdfast') : resolve(state.base, textOf(state, allowed.folder))
   const volumes = single('volumes')
   const kerberos = parseKerberos(single('keytab'), given('realm'))
   const mutualChap = single('mutual-chap')
@@ -134,10 +133,10 @@ export function resolveConfig(flags: Flags, options: ResolveOptions = {}): Confi
   if (mutualChap) checkShape('mutual-chap', mutualChap)
   const ntlm = parseNtlm(single('ntlm'), kerberos)
   return {
-    stateDir,
+    stateDir: state === undefined ? resolve(cwd, '.holdfast') : resolve(state.base, textOf(state, allowed.folder)),
     shares: checkShares(given('share').map(parseShare)),
     volumes: checkVolumes(given('volume').map(({ value, origin }) => ({ volume: parseVolume(value, origin), origin }))),
-    volumesDir: volumes === undefined ? join(stateDir, 'volumes') : resolve(volumes.base, textOf(volumes, allowed.folder)),
+    ...(volumes && { volumesDir: resolve(volumes.base, textOf(volumes, allowed.folder)) }),
     users: given('user').map(parseUser),
     smb: given('smb').map(item => parseListen(item, defaultPorts.smb)),
     iscsi: given('iscsi').map(item => parseListen(item, defaultPorts.iscsi)),

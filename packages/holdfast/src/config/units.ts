@@ -37,6 +37,12 @@ export function formatSize(bytes: number): string {
   return `${value.toFixed(digits)} ${units[unit]}`
 }
 
+/** 10737418240 -> `10GiB`: as it can be read again, without loss. */
+export function exactSize(bytes: number): string {
+  const [unit, size] = Object.entries(binary).findLast(([, size]) => bytes % size === 0 && bytes >= size) ?? ['', 1]
+  return `${bytes / size}${unit}`
+}
+
 /** 3725000 -> `1:02:05`, 65000 -> `1:05`: hours only where there are some. */
 export function formatDuration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000))

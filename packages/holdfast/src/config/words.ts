@@ -141,7 +141,7 @@ export const words = {
     argument: 'DIR',
     schema: text(allowed.folder),
     allowed: allowed.folder,
-    help: 'where the bytes of volumes lie (default: volumes in the state)',
+    help: 'where the bytes of volumes lie (default: where they did last, at first the folder volumes in the state)',
   },
   user: {
     argument: 'NAME:PASSWORD',

@@ -1,11 +1,11 @@
 /** A validated node, as plain data: structured-cloneable, so that workers get it as it is. */
 
-import { join } from 'node:path'
 import type { EngineLimits } from '@holdfast/engine'
 import type { Address } from '../config/addresses.ts'
 import type { Config } from '../config/config.ts'
 import type { VolumeSettings } from '../config/volumes.ts'
 import type { Identity } from '../state/folder.ts'
+import { controlSocketOf } from './control-socket.ts'
 
 /** Where a share's files come from. */
 export type ShareSource =
@@ -46,7 +46,7 @@ export interface NodeConfig {
   readonly shares: readonly NodeShare[]
   /** Those that the configuration names; others are in the state already. */
   readonly volumes: readonly VolumeSettings[]
-  /** Absolute path of the folder that has the volumes' bytes; a node without has no volumes. */
+  /** Absolute path of the folder that has the volumes' bytes; where undefined, the one of the last time, at first `volumes` in the state. */
   readonly volumesDir?: string
   /** Absolute path of the Unix socket where the commands of this machine reach the node; nowhere where undefined. */
   readonly controlSocket?: string
@@ -69,8 +69,9 @@ export interface NodeConfig {
   readonly limits: { readonly engine: Partial<EngineLimits>; readonly smb: Readonly<Partial<Record<string, number>>> }
 }
 
-/** Where a node that runs on this state hears commands. */
-export const controlSocketOf = (stateDir: string): string => join(stateDir, 'control.sock')
+/** Whether a node has volumes, or may be given some while it runs. */
+export const hasVolumes = ({ volumes, iscsi, controlSocket }: Pick<NodeConfig, 'volumes' | 'iscsi' | 'controlSocket'>): boolean =>
+  volumes.length > 0 || iscsi.length > 0 || controlSocket !== undefined
 
 /** What the command line's configuration means for a node. */
 export function nodeConfigOf(config: Config, identity: Identity): NodeConfig {
@@ -80,7 +81,7 @@ export function nodeConfigOf(config: Config, identity: Identity): NodeConfig {
     identity,
     shares: config.shares.map(({ path, ...share }) => ({ ...share, source: { kind: 'directory', path } })),
     volumes: config.volumes,
-    volumesDir: config.volumesDir,
+    ...(config.volumesDir !== undefined && { volumesDir: config.volumesDir }),
     controlSocket: controlSocketOf(config.stateDir),
     smb: config.smb,
     iscsi: config.iscsi,

@@ -1,16 +1,17 @@
 /** Starts a node: connection manager, workers, listeners. */
 
-import { join } from 'node:path'
-import type { SqliteStore } from '@holdfast/cluster'
+import { openStorePort, type SqliteStore } from '@holdfast/cluster'
 import { ConnectionManager } from '@holdfast/engine'
 import { createPartitionMemory } from '@holdfast/smb/server'
 import type { FileSystem } from '@holdfast/storage'
 import { type Address, formatAddress } from '../config/addresses.ts'
+import { ConfigError } from '../config/errors.ts'
 import { type PassedSocket, passedSocketAt } from '../config/passed-sockets.ts'
 import type { Logger } from '../log.ts'
-import type { NodeConfig } from './node-config.ts'
 import { checkedKerberos } from './kerberos.ts'
-import { openNodeStore } from './open-store.ts'
+import { hasVolumes, type NodeConfig } from './node-config.ts'
+import { freeControlSocket, prepareNodeVolumes } from './node-volumes.ts'
+import { nodeStoreOf, openNodeStore } from './open-store.ts'
 import { framings, type ProtocolName, workerProtocols } from './protocols.ts'
 
 export interface NodeResources {
@@ -19,17 +20,20 @@ export interface NodeResources {
   readonly fileSystems?: ReadonlyMap<string, FileSystem>
   /** Listening sockets that are there already, for those of the configured addresses that they are at. */
   readonly passedSockets?: readonly PassedSocket[]
-  /** Opens the store of persistent opens; default: a SQLite file at `path`. Tests put something in between. */
+  /** Opens the store of persistent opens and of volumes; default: a SQLite file at `path`. Tests put something in between. */
   readonly openStore?: (path: string) => Promise<NodeStore>
 }
 
 /** What the workers of a node are connected to. */
 export type NodeStore = Pick<SqliteStore, 'connect'> & AsyncDisposable
 
+/** Protocols that listen at addresses. */
+export type ListenerName = Exclude<ProtocolName, 'control'>
+
 /** A node that serves. */
 export interface RunningNode extends AsyncDisposable {
   /** With the ports that were really taken. */
-  readonly listeners: Readonly<Record<ProtocolName, readonly Address[]>>
+  readonly listeners: Readonly<Record<ListenerName, readonly Address[]>>
   readonly workers: number
   /** Stops accepting, finishes what runs. Idempotent. */
   close(): Promise<void>
@@ -40,8 +44,8 @@ export interface RunningNode extends AsyncDisposable {
 /** A listener could not be opened. `code` is Node's (`EADDRINUSE`, `EACCES`, …); the message is a line for people. */
 export class ListenError extends Error {
   readonly code: string
-  readonly protocol: ProtocolName
-  constructor(protocol: ProtocolName, address: Address, cause: NodeJS.ErrnoException) {
+  readonly protocol: ListenerName
+  constructor(protocol: ListenerName, address: Address, cause: NodeJS.ErrnoException) {
     const where = `${protocol} ${formatAddress(address)}`
     super(listenProblems[cause.code ?? '']?.(where) ?? `${where}: ${cause.message}`, { cause })
     this.name = 'ListenError'
@@ -58,25 +62,27 @@ const listenProblems: Readonly<Record<string, (where: string) => string>> = {
 }
 
 /**
- * Resolves when every listener is up. Rejects with `ListenError`, with ConfigError for a keytab that is of no use, or with the error of a
- * worker that cannot start; nothing runs then.
+ * Resolves when every listener is up. Rejects with `ListenError`, with ConfigError for a keytab that is of no use and for volumes that cannot
+ * become what the configuration says, with `VolumeError`, or with the error of a worker that cannot start; nothing runs then.
  *
  *     await using node = await startNode(config, { log })
  *     node.listeners.smb[0].port
  */
-export async function startNode(config: NodeConfig, resources: NodeResources): Promise<RunningNode> {
+export async function startNode(given: NodeConfig, resources: NodeResources): Promise<RunningNode> {
   const { log, fileSystems, passedSockets = [], openStore = openNodeStore } = resources
   // A FileSystem object cannot leave its thread: the worker node comes to it.
-  const inThread = config.inThread === true || (fileSystems?.size ?? 0) > 0
-  const kerberos = config.kerberos && checkedKerberos(config.kerberos, config.stateDir)
+  const inThread = given.inThread === true || (fileSystems?.size ?? 0) > 0
+  const kerberos = given.kerberos && checkedKerberos(given.kerberos, given.stateDir)
   if (kerberos) log.info(kerberos, 'login with Kerberos is on')
   // What has been started ends again, the last first, unless all of it comes up.
   await using started = new AsyncDisposableStack()
-  const needsStore = config.shares.some(share => share.continuouslyAvailable)
-  const store = needsStore ? started.use(await openStore(join(config.stateDir, 'store.sqlite'))) : undefined
+  const needsStore = hasVolumes(given) || given.shares.some(share => share.continuouslyAvailable)
+  const store = needsStore ? started.use(await openStore(nodeStoreOf(given.stateDir))) : undefined
+  const config = store !== undefined && hasVolumes(given) ? await prepared(given, store, log) : given
+  if (config.smb.length + config.iscsi.length + config.http.length === 0) throw new ConfigError(nothingToServe)
   const manager = started.use(
     await ConnectionManager.start({
-      services: store === undefined ? {} : { store: () => store.connect() },
+      services: store === undefined ? {} : { store: () => store.connect(), volumes: () => store.connect() },
       ...(inThread ? { inThread: workerProtocols(fileSystems) } : { workerModule: new URL('./worker.ts', import.meta.url) }),
       config: { ...config, ...(kerberos && { kerberos }), partitions: config.shares.map(() => createPartitionMemory()) } satisfies NodeConfig,
       limits: config.limits.engine,
@@ -84,9 +90,13 @@ export async function startNode(config: NodeConfig, resources: NodeResources): P
       onLog: (level, message, fields) => log[isLevel(level) ? level : 'info'](fields, message),
     }),
   )
+  if (config.controlSocket !== undefined) {
+    const { path } = started.use(freeControlSocket(config.controlSocket))
+    await manager.listen({ protocol: 'control', framing: framings.control, distributed: false, path })
+  }
   // One after the other: so they are in the order in which they were given, and the first that fails is told.
-  const listeners = { smb: [] as Address[], http: [] as Address[] }
-  for (const protocol of ['smb', 'http'] as const) {
+  const listeners = { smb: [] as Address[], iscsi: [] as Address[], http: [] as Address[] }
+  for (const protocol of ['smb', 'iscsi', 'http'] as const) {
     for (const address of config[protocol]) listeners[protocol].push(await listen(manager, protocol, address, passedSockets))
   }
   const running = started.move()
@@ -94,14 +104,22 @@ export async function startNode(config: NodeConfig, resources: NodeResources): P
   return { listeners, workers: manager.workers, close, killWorker: index => manager.killWorker(index), [Symbol.asyncDispose]: close }
 }
 
+/** What to say to somebody who has given nothing to serve. */
+export const nothingToServe = 'there is nothing to serve; give --share NAME=DIR or --volume NAME=SIZE (see holdfast serve --help)'
+
+async function prepared(config: NodeConfig, store: NodeStore, log: Logger): Promise<NodeConfig> {
+  await using client = openStorePort(store.connect())
+  return await prepareNodeVolumes(config, client, log)
+}
+
 async function listen(
   manager: ConnectionManager,
-  protocol: ProtocolName,
+  protocol: ListenerName,
   address: Address,
   passedSockets: readonly PassedSocket[],
 ): Promise<Address> {
-  // SMB is bi-directional and stateful; an HTTP request is all there is (S11).
-  const options = { protocol, framing: framings[protocol], distributed: protocol === 'smb' }
+  // SMB and iSCSI are bi-directional and stateful; an HTTP request is all there is (S11).
+  const options = { protocol, framing: framings[protocol], distributed: protocol !== 'http' }
   const { port } = address
   const passed = passedSocketAt(address, passedSockets)
   try {

@@ -1,5 +1,6 @@
 /** Keeps the persistent opens of a share in the node's store (`@holdfast/cluster`), as the partition that the share is. */
 import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
 import { claimPartition, sqliteStore } from '@holdfast/cluster'
 import type { PartitionOperation, PartitionStore, SqliteStore, Store } from '@holdfast/cluster'
 import type { WorkerNode } from '@holdfast/engine'
@@ -8,6 +9,9 @@ import { decodeOpenRecord, encodeOpenRecord } from './open-record.ts'
 
 /** Nobody watches what becomes of opens; and a share reads its own at one revision while others may write. */
 const history = { revisions: 1000, bytes: 512 * 1024 }
+
+/** The file of the store of a node that runs on this state. */
+export const nodeStoreOf = (stateDir: string): string => join(stateDir, 'store.sqlite')
 
 /** The store of a node, in a file. */
 export const openNodeStore = (path: string): Promise<SqliteStore> => sqliteStore({ path, history })
