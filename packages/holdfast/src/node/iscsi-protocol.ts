@@ -32,7 +32,14 @@ export function createIscsiOnWorker({ node, config, volumes, secretOf }: IscsiOn
       list: () => volumes.list().map(volume => describe(volume)),
       device: async name => units.device(name),
     },
-    credentials: { secretOf: async user => secretOf(user) },
+    credentials: {
+      secretOf: async user => secretOf(user),
+      get own() {
+        const { mutualChap: name } = config
+        const secret = name === undefined ? undefined : secretOf(name)
+        return name === undefined || secret === undefined ? undefined : { name, secret }
+      },
+    },
     portals: local => config.iscsi.map(address => portalOf(address, local)),
   })
 }
@@ -46,6 +53,7 @@ function describe(volume: ServedVolume | undefined): TargetDescription | undefin
       alias: volume.name,
       owner: volume.owner,
       needsAuthentication: !volume.noAuth,
+      ...(volume.users && { users: volume.users }),
       ...(volume.initiators && { initiators: volume.initiators }),
     }
   )
