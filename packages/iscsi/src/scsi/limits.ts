@@ -24,7 +24,8 @@ const mebibyte = 1024 * 1024
 
 /** What we let initiators ask for, in bytes. */
 export const transferLimits = {
-  transferBytes: 32 * mebibyte,
+  /** A response lies in one piece of shared memory. */
+  transferBytes: 8 * mebibyte,
   optimalBytes: mebibyte,
   atomicBytes: mebibyte,
   unmapBytes: 512 * mebibyte,
