@@ -1,6 +1,6 @@
 /** `holdfast volume create|list|show|resize|snapshot|delete`: on the node that runs on a state, or on the state itself. */
 
-import { badValue, type Origin } from '../config/errors.ts'
+import { badValue, ConfigError, type Origin } from '../config/errors.ts'
 import { volumeNameAllowed, volumeNamePattern } from '../config/names.ts'
 import { exactSize, formatSize } from '../config/units.ts'
 import { parseVolumeOptions, parseVolumeSize, volumeSizeAllowed } from '../config/volumes.ts'
@@ -152,8 +152,9 @@ function checkName(name: string, argument: string): void {
 }
 
 function sizeOf(text: string | undefined): number {
-  const bytes = text === undefined ? undefined : parseVolumeSize(text)
-  if (bytes === undefined) throw badValue({ key: 'size' }, text ?? '', volumeSizeAllowed)
+  if (text === undefined) throw new ConfigError(`--size is missing; allowed: ${volumeSizeAllowed}`)
+  const bytes = parseVolumeSize(text)
+  if (bytes === undefined) throw badValue({ key: 'size' }, text, volumeSizeAllowed)
   return bytes
 }
 

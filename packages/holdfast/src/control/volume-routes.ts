@@ -108,6 +108,7 @@ function accessOf(options: unknown): VolumeRequest['access'] {
 }
 
 const at = (key: string): Origin => ({ key, isOption: true })
+const missing = (key: string, allowed: string): ConfigError => new ConfigError(`${key} is missing; allowed: ${allowed}`)
 
 function checkKeys(body: Asked['body'], known: readonly string[]): void {
   const unknown = Object.keys(body).find(key => !known.includes(key))
@@ -116,11 +117,13 @@ function checkKeys(body: Asked['body'], known: readonly string[]): void {
 
 function textOf(body: Asked['body'], key: string, allowed: string): string {
   const value = body[key]
+  if (value === undefined) throw missing(key, allowed)
   if (typeof value !== 'string' || !volumeNamePattern.test(value)) throw badValue(at(key), value, allowed)
   return value
 }
 
 function sizeOf(value: unknown): number {
+  if (value === undefined) throw missing('size', volumeSizeAllowed)
   const bytes = typeof value === 'string' || typeof value === 'number' ? parseVolumeSize(value) : undefined
   if (bytes === undefined) throw badValue(at('size'), value, volumeSizeAllowed)
   return bytes
