@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { compare, spreadOf } from './compare.ts'
+import type { Side } from './compare.ts'
 import type { Contender } from './figures.ts'
 
-const contender = (name: 'ours' | 'smbd'): Contender => ({
-  name,
+const contender = (side: Side): Contender => ({
+  side,
   endpoint: { host: '127.0.0.1', port: 1 },
   share: 'bench',
   folder: '',
@@ -18,12 +19,12 @@ test('the spread of values is minimum, median and maximum', () => {
 
 test('servers take turns, and ratios are taken within a round', async () => {
   const turns: string[] = []
-  const values = { ours: [10, 20, 30], smbd: [10, 10, 10] }
-  const measure = async ({ name }: Contender): Promise<number> => {
-    turns.push(name)
-    return values[name].shift() ?? 0
+  const values = { ours: [10, 20, 30], peer: [10, 10, 10] }
+  const measure = async ({ side }: Contender): Promise<number> => {
+    turns.push(side)
+    return values[side].shift() ?? 0
   }
-  const { ratios } = await compare({ name: 'x', unit: 'y', measure }, [contender('ours'), contender('smbd')], 3)
-  assert.deepEqual(turns, ['ours', 'smbd', 'smbd', 'ours', 'ours', 'smbd'])
+  const { ratios } = await compare({ name: 'x', unit: 'y', measure }, [contender('ours'), contender('peer')], 3)
+  assert.deepEqual(turns, ['ours', 'peer', 'peer', 'ours', 'ours', 'peer'])
   assert.deepEqual(ratios, [1, 2, 3])
 })

@@ -1,4 +1,12 @@
-import type { Contender, Figure } from './figures.ts'
+/** Who is measured: our server, or the peer beside it. */
+export type Side = 'ours' | 'peer'
+
+/** A line of a table: measured on one server at a time, more is better. */
+export interface Measurement<Contender> {
+  readonly name: string
+  readonly unit: string
+  measure(contender: Contender): Promise<number>
+}
 
 /** All values of one figure. */
 export interface Comparison {
@@ -6,8 +14,8 @@ export interface Comparison {
   readonly unit: string
   readonly ours: readonly number[]
   /** Empty when ours was measured alone. */
-  readonly smbd: readonly number[]
-  /** ours/smbd within each round. */
+  readonly peer: readonly number[]
+  /** ours/peer within each round. */
   readonly ratios: readonly number[]
 }
 
@@ -30,33 +38,37 @@ export function spreadOf(values: readonly number[]): Spread {
  * Measures a figure round by round, in turns: the one that comes first changes with every round, so that what the machine does
  * meanwhile falls on both.
  */
-export async function compare(figure: Figure, contenders: readonly Contender[], rounds: number): Promise<Comparison> {
-  const values: { ours: number[]; smbd: number[] } = { ours: [], smbd: [] }
+export async function compare<Contender extends { readonly side: Side }>(
+  figure: Measurement<Contender>,
+  contenders: readonly Contender[],
+  rounds: number,
+): Promise<Comparison> {
+  const values: Record<Side, number[]> = { ours: [], peer: [] }
   for (let round = 0; round < rounds; round++) {
     const turns = round % 2 === 0 ? contenders : contenders.toReversed()
-    for (const contender of turns) values[contender.name].push(await figure.measure(contender))
+    for (const contender of turns) values[contender.side].push(await figure.measure(contender))
   }
-  const ratios = values.smbd.map((theirs, round) => (values.ours[round] ?? Number.NaN) / theirs)
+  const ratios = values.peer.map((theirs, round) => (values.ours[round] ?? Number.NaN) / theirs)
   return { figure: figure.name, unit: figure.unit, ...values, ratios }
 }
 
 const column = (text: string, width: number): string => text.padStart(width)
 
 /** The table's head. */
-export const tableHead: string = [
-  'figure'.padEnd(16),
+export const tableHead = (peer: string): string => [
+  'figure'.padEnd(28),
   'unit'.padEnd(10),
   column('ours', 9),
-  column('smbd', 9),
-  '   ours/smbd: min  median     max',
+  column(peer, 9),
+  `   ours/${peer}: min  median     max`,
 ].join(' ')
 
 /** One line of the table. */
-export function tableLine({ figure, unit, ours, smbd, ratios }: Comparison): string {
+export function tableLine({ figure, unit, ours, peer, ratios }: Comparison): string {
   const round = (value: number): string => (value >= 1000 ? value.toFixed(0) : value.toFixed(1))
   const ratio = spreadOf(ratios)
   const shown =
     ratios.length === 0 ? '' : [column(ratio.min.toFixed(2), 17), column(ratio.median.toFixed(2), 7), column(ratio.max.toFixed(2), 7)].join(' ')
-  const theirs = smbd.length === 0 ? '-' : round(spreadOf(smbd).median)
-  return [figure.padEnd(16), unit.padEnd(10), column(round(spreadOf(ours).median), 9), column(theirs, 9), shown].join(' ')
+  const theirs = peer.length === 0 ? '-' : round(spreadOf(peer).median)
+  return [figure.padEnd(28), unit.padEnd(10), column(round(spreadOf(ours).median), 9), column(theirs, 9), shown].join(' ')
 }

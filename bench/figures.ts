@@ -6,10 +6,11 @@ import type { TemporaryFolder } from '../testing/peers/folder.ts'
 import { findProgram } from '../testing/peers/packages.ts'
 import type { Account, Endpoint } from '../testing/peers/server.ts'
 import { clientSettings } from '../testing/peers/smbclient.ts'
+import type { Measurement, Side } from './compare.ts'
 
 /** A server under measurement. */
 export interface Contender {
-  readonly name: 'ours' | 'smbd'
+  readonly side: Side
   readonly endpoint: Endpoint
   readonly share: string
   /** The share's folder on this machine. */
@@ -26,11 +27,7 @@ export interface Sizes {
 }
 
 /** One line of the table. */
-export interface Figure {
-  readonly name: string
-  readonly unit: string
-  measure(contender: Contender): Promise<number>
-}
+export type Figure = Measurement<Contender>
 
 type Protection = 'sign' | 'encrypt'
 const mebibyte = 1024 * 1024

@@ -65,8 +65,8 @@ const server = disposables.use(await startServer({ shares: ourShares, ...serverC
 const samba = options['ours-only'] ? undefined : disposables.use(await startSamba({ plain: 'default', synchronous: 'synchronous' }, serverCpus))
 
 const contendersFor = (share: string): Contender[] => [
-  { name: 'ours', endpoint: server.smb, share, folder: folder.at(share), account: alice },
-  ...(samba === undefined ? [] : [{ name: 'smbd', endpoint: samba.smb, share, folder: samba.folderOf(share), account: samba.accounts[0] } as const]),
+  { side: 'ours', endpoint: server.smb, share, folder: folder.at(share), account: alice },
+  ...(samba === undefined ? [] : [{ side: 'peer', endpoint: samba.smb, share, folder: samba.folderOf(share), account: samba.accounts[0] } as const]),
 ]
 const chosen = figures({
   sizes,
@@ -84,7 +84,7 @@ const results: (Comparison & { readonly share: string })[] = []
 for (const share of options.shares.split(',')) {
   const contenders = contendersFor(share)
   for (const contender of contenders) await prepare(contender, sizes)
-  console.log(`\n${titles[share] ?? share}\n${tableHead}`)
+  console.log(`\n${titles[share] ?? share}\n${tableHead('smbd')}`)
   for (const figure of chosen) {
     const result = await compare(figure, contenders, Number(options.rounds))
     results.push({ share, ...result })

@@ -52,12 +52,14 @@ export class Authentication {
   }
 
   #chooseMethod(given: ReadonlyMap<string, string>): TextPair[] {
-    const offered = parseList(given.get('AuthMethod') ?? '')
-    if (this.#requirement() === 'optional' && offered.includes('None')) {
+    const possible = this.#requirement() === 'optional' ? ['CHAP', 'None'] : ['CHAP']
+    // The initiator's order is its preference (RFC 7143 6.2.1): one that can log in sees more.
+    const chosen = parseList(given.get('AuthMethod') ?? '').find(method => possible.includes(method))
+    if (chosen === 'None') {
       this.#state = 'done'
       return [['AuthMethod', 'None']]
     }
-    if (!offered.includes('CHAP')) throw new LoginRefusal('authenticationFailure', 'the initiator does not offer CHAP, and there is no other way in')
+    if (chosen === undefined) throw new LoginRefusal('authenticationFailure', 'the initiator does not offer CHAP, and there is no other way in')
     this.#state = 'method'
     return [['AuthMethod', 'CHAP']]
   }
