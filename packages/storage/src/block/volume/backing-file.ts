@@ -267,12 +267,13 @@ export class BackingFile {
     return { end: hole < 0 ? limit : Math.min(hole, limit), isData: true }
   }
 
-  /** Makes the file larger; what is added reads as zeros. */
-  grow(sizeBytes: number): void {
-    orThrow(statFd(this.#fd, stat), 'statx')
-    if (stat.sizeBytes >= sizeBytes) return
-    orThrow(ftruncate(this.#fd, sizeBytes), 'ftruncate')
+  /** Makes the file larger, durably; what is added reads as zeros. */
+  async grow(sizeBytes: number): Promise<void> {
+    let result = statFd(this.#fd, stat)
+    if (result >= 0 && stat.sizeBytes < sizeBytes) result = ftruncate(this.#fd, sizeBytes)
+    if (result < 0) throw deviceError(result, 'WRITE_FAILED', { call: 'ftruncate' })
     this.#isDirty = true
+    await this.flush()
   }
 
   /** What the file takes on its filesystem, and what is left there. */

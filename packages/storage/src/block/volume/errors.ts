@@ -25,6 +25,8 @@ export const volumeErrorCodes = {
   NOT_OWNER: 'the volume belongs to somebody else now',
   /** Files that the record names are missing, or the record cannot be read. */
   DAMAGED: 'the volume is damaged',
+  /** The records could not be read or written: `cause` says why. What was to be done may have happened. */
+  RECORDS_UNAVAILABLE: 'the records of the volumes cannot be read or written',
   /** The manager has been closed. */
   CLOSED: 'the volumes have been closed',
 } as const

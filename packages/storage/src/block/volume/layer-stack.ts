@@ -59,9 +59,9 @@ export class LayerStack {
   }
 
   /** Takes a layer out that has nothing any more. */
-  remove(layer: Layer): void {
-    if (this.#layers.at(-1) === layer) this.#mergedBytes = 0
-    this.#layers.splice(this.#layers.indexOf(layer), 1)
+  remove(index: number): Layer {
+    if (index === this.top) this.#mergedBytes = 0
+    return this.#layers.splice(index, 1)[0]
   }
 
   readNow(into: readonly Buffer[], offset: number, top: number): boolean {

@@ -54,7 +54,7 @@ export interface VolumeManager extends AsyncDisposable {
   resize(name: string, sizeBytes: number): Promise<VolumeRecord>
   /** Keeps what the volume holds now, durably, also while it is in use. `SNAPSHOT_EXISTS`, `SNAPSHOTS_UNSUPPORTED`, `NO_SPACE`. */
   snapshot(name: string, snapshotName: string): Promise<SnapshotRecord>
-  /** Resolves when its space has come back. Devices of it are `GONE`. */
+  /** Resolves when its space has come back (or the volume is released: then the rest of it when it is opened again). Devices of it are `GONE`. */
   deleteSnapshot(name: string, snapshotName: string): Promise<void>
   /** With its snapshots. Devices of it are `GONE`. */
   delete(name: string): Promise<void>

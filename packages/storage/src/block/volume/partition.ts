@@ -123,9 +123,12 @@ export class LocalPartition implements Partition {
     return { usedBytes: usages.reduce((sum, { usedBytes }) => sum + usedBytes, 0), availableBytes: usages[0].availableBytes }
   }
 
-  /** What the partition holds up to a layer, as it is when it is read: `GONE` once the layer is not there. */
-  view(layerNumber: number): Partition {
-    const indexOf = (): number => this.layers.findIndex(({ number }) => number === layerNumber)
+  /** What the partition holds up to a layer, which may come to be another one: `GONE` once there is none. */
+  view(layerNow: () => number | undefined): Partition {
+    const indexOf = (): number => {
+      const layer = layerNow()
+      return this.layers.findIndex(({ number }) => number === layer)
+    }
     const top = (): number => {
       const index = indexOf()
       if (index < 0) throw new BlockDeviceError('GONE')
@@ -167,10 +170,9 @@ export class LocalPartition implements Partition {
     return true
   }
 
-  /** Takes a merged layer away, and closes it. */
-  async remove(layer: Layer): Promise<void> {
-    this.#stack.remove(layer)
-    await layer.file.close()
+  /** Takes a merged layer out of a partition that is frozen. */
+  remove(index: number): Layer {
+    return this.#stack.remove(index)
   }
 
   /** The files have been made larger. */

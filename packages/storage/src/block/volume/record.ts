@@ -34,6 +34,9 @@ export interface VolumeRecord {
   readonly snapshots: readonly SnapshotRecord[]
 }
 
+/** How snapshots are made: clones of the files, layers over them, or not at all. */
+export type SnapshotKind = 'clones' | 'layers' | 'none'
+
 /** A snapshot, and which layer of the volume's files it ends with. */
 export interface StoredSnapshot extends SnapshotRecord {
   readonly layer: number
@@ -52,8 +55,7 @@ export interface StoredVolume extends VolumeRecord {
   readonly pageBytes: number
   /** What a layer has or has not: 4096, more where the filesystem's blocks are larger. */
   readonly physicalBlockBytes: number
-  /** How snapshots are made: clones of the files, or layers over them. */
-  readonly snapshotKind: 'clones' | 'layers'
+  readonly snapshotKind: SnapshotKind
   /** The layers that the volume is read through, lowest first. The last one is written to. */
   readonly layers: readonly number[]
   /** The number of the next layer. */
@@ -63,11 +65,14 @@ export interface StoredVolume extends VolumeRecord {
   readonly snapshots: readonly StoredSnapshot[]
 }
 
-/** The layers that a snapshot is read through, lowest first. */
-export const layersOf = ({ layers }: Pick<StoredVolume, 'layers'>, { layer }: Pick<StoredSnapshot, 'layer'>): readonly number[] => {
-  const at = layers.indexOf(layer)
-  return at < 0 ? [layer] : layers.slice(0, at + 1)
-}
+/** All layers that have files. A snapshot that is a clone has one of its own. */
+export const allLayers = ({ layers, snapshots }: Pick<StoredVolume, 'layers' | 'snapshots'>): readonly number[] => [
+  ...new Set([...layers, ...snapshots.map(({ layer }) => layer)]),
+]
+
+/** The sizes of a volume's partitions. */
+export const partitionSizes = ({ sizeBytes, partitionBytes }: { readonly sizeBytes: number; readonly partitionBytes: number }): readonly number[] =>
+  Array.from({ length: Math.ceil(sizeBytes / partitionBytes) }, (_, index) => Math.min(partitionBytes, sizeBytes - index * partitionBytes))
 
 /** What everybody may know of a volume. */
 export const publicRecord = ({ id, name, sizeBytes, createdAt, serial, naa, options, snapshots }: StoredVolume): VolumeRecord => ({

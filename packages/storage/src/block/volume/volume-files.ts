@@ -1,0 +1,123 @@
+/** The files of one volume: `<folder>/<id>/<partition>.<layer>`. */
+import fs from 'node:fs/promises'
+import path from 'node:path'
+import { cloneFileRangeAsync, errno, orThrow } from '@holdfast/posix'
+import { VolumeError } from './errors.ts'
+
+/** Where a volume is, and who wants to know each step. */
+export interface VolumeFilesOptions {
+  readonly folder: string
+  readonly id: string
+  readonly onStep: (step: string) => void
+}
+
+const noSpace: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
+
+/** What the filesystem says, as what it means for volumes. */
+export const filesystemError = (error: unknown, folder: string): unknown => {
+  if (error instanceof VolumeError || !(error instanceof Error) || !('code' in error)) return error
+  const code = String(error.code)
+  if (noSpace.has(code)) {
+    return new VolumeError('NO_SPACE', `there is no space left on the filesystem of ${folder}: make room there, or use another folder`, {
+      cause: error,
+    })
+  }
+  return new VolumeError('FOLDER_UNUSABLE', `${folder} cannot be used for volumes: ${error.message}`, { cause: error })
+}
+
+/** What is made is on stable storage when it resolves. Rejects with `VolumeError`. */
+export class VolumeFiles {
+  readonly path: string
+  readonly #folder: string
+  readonly #onStep: (step: string) => void
+
+  constructor({ folder, id, onStep }: VolumeFilesOptions) {
+    this.#folder = folder
+    this.path = path.join(folder, id)
+    this.#onStep = onStep
+  }
+
+  pathOf(partition: number, layer: number): string {
+    return path.join(this.path, `${partition}.${layer}`)
+  }
+
+  async makeFolder(): Promise<void> {
+    await this.#step('make folder', async () => {
+      await fs.mkdir(this.path, { recursive: true })
+      await syncFolder(this.#folder)
+    })
+  }
+
+  /** Empty files of these sizes, in place of what may be there. */
+  async make(files: readonly { readonly partition: number; readonly layer: number; readonly sizeBytes: number }[]): Promise<void> {
+    for (const { partition, layer, sizeBytes } of files) {
+      await this.#step(`make ${partition}.${layer}`, async () => {
+        await using file = await fs.open(this.pathOf(partition, layer), 'w')
+        await file.truncate(sizeBytes)
+        await file.sync()
+      })
+    }
+    await this.#step('sync folder', () => syncFolder(this.path))
+  }
+
+  /** Makes what a file holds the content of another, by sharing its blocks. False: this filesystem does not do that. */
+  async clone(sourceFd: number, { partition, layer }: { readonly partition: number; readonly layer: number }): Promise<boolean> {
+    return this.#step(`clone ${partition}.${layer}`, async () => {
+      await using target = await fs.open(this.pathOf(partition, layer), 'r+')
+      return cloneWhole(sourceFd, target.fd)
+    })
+  }
+
+  /** What was cloned is on stable storage. */
+  async sync(partition: number, layer: number, sizeBytes?: number): Promise<void> {
+    await this.#step(`sync ${partition}.${layer}`, async () => {
+      await using file = await fs.open(this.pathOf(partition, layer), 'r+')
+      if (sizeBytes !== undefined) await file.truncate(sizeBytes)
+      await file.sync()
+    })
+  }
+
+  /** Removes all files but those of these partitions and layers. */
+  async keepOnly({ partitions, layers }: { readonly partitions: number; readonly layers: readonly number[] }): Promise<void> {
+    const kept = new Set(Array.from({ length: partitions }, (_, partition) => layers.map(layer => `${partition}.${layer}`)).flat())
+    for (const name of await this.#attempt(() => fs.readdir(this.path))) {
+      if (!kept.has(name)) await this.#step(`remove ${name}`, () => fs.rm(path.join(this.path, name), { force: true, recursive: true }))
+    }
+  }
+
+  /** Removes all of it, whatever there is. */
+  async removeAll(): Promise<void> {
+    await this.#step('remove folder', async () => {
+      await fs.rm(this.path, { force: true, recursive: true })
+      await syncFolder(this.#folder)
+    })
+  }
+
+  #step<T>(step: string, action: () => Promise<T>): Promise<T> {
+    this.#onStep(step)
+    return this.#attempt(action)
+  }
+
+  async #attempt<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await action()
+    } catch (error) {
+      throw filesystemError(error, this.#folder)
+    }
+  }
+}
+
+const cannotClone: ReadonlySet<number> = new Set([-errno.EOPNOTSUPP, -errno.ENOTTY, -errno.EINVAL, -errno.EXDEV, -errno.ENOSYS])
+
+/** FICLONERANGE of a whole file. False: this filesystem does not do that. Throws `PosixError`. */
+export const cloneWhole = async (sourceFd: number, targetFd: number): Promise<boolean> => {
+  const result = await cloneFileRangeAsync({ sourceFd, sourceOffset: 0, targetFd, targetOffset: 0, lengthBytes: 0 })
+  if (cannotClone.has(result)) return false
+  orThrow(result, 'FICLONERANGE')
+  return true
+}
+
+const syncFolder = async (folder: string): Promise<void> => {
+  await using handle = await fs.open(folder, 'r')
+  await handle.sync()
+}

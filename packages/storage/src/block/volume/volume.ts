@@ -1,0 +1,385 @@
+/** A volume that is open: its device, and what is done to it as a whole. */
+import { BlockDeviceError } from '../block-device.ts'
+import type { BlockDevice } from '../block-device.ts'
+import { BackingFile } from './backing-file.ts'
+import { VolumeError } from './errors.ts'
+import type { Layer } from './layer-stack.ts'
+import type { VolumeDevice } from './manager.ts'
+import type { VolumeMetadata } from './metadata.ts'
+import { LocalPartition } from './partition.ts'
+import { allLayers, partitionSizes, publicRecord } from './record.ts'
+import type { SnapshotRecord, StoredSnapshot, StoredVolume, VolumeRecord } from './record.ts'
+import { RoutedVolume } from './routed-volume.ts'
+import type { RoutedVolumeOptions } from './routed-volume.ts'
+import { Validity } from './validity.ts'
+import { filesystemError } from './volume-files.ts'
+import type { VolumeFiles } from './volume-files.ts'
+
+/** What an open volume needs. */
+export interface VolumeContext {
+  readonly files: VolumeFiles
+  readonly metadata: VolumeMetadata
+  readonly onStep: (step: string) => void
+}
+
+class Device extends RoutedVolume implements VolumeDevice {
+  readonly #record: () => VolumeRecord
+
+  constructor(options: RoutedVolumeOptions, record: () => VolumeRecord) {
+    super(options)
+    this.#record = record
+  }
+
+  get record(): VolumeRecord {
+    return this.#record()
+  }
+}
+
+interface OpenSnapshot {
+  readonly device: RoutedVolume
+  /** Of a clone: a layer of the volume belongs to the volume. */
+  readonly partitions: readonly LocalPartition[]
+}
+
+/**
+ * Whoever calls has claimed the volume, and does one thing after the other. Everything rejects with `VolumeError`. A record is saved in one
+ * step: files are made and synced before a record names them, and removed after none does any more. Those that no record names are left-overs,
+ * and removed when the volume is opened.
+ */
+export class Volume {
+  readonly device: VolumeDevice
+  readonly #device: RoutedVolume
+  readonly #context: VolumeContext
+  readonly #partitions: LocalPartition[]
+  readonly #snapshots = new Map<string, OpenSnapshot>()
+  #record: StoredVolume
+  #isClosing = false
+  #isLost = false
+  #merging: Promise<void> | undefined
+
+  private constructor(record: StoredVolume, partitions: LocalPartition[], context: VolumeContext) {
+    this.#record = record
+    this.#partitions = partitions
+    this.#context = context
+    const device = new Device(
+      this.#deviceOptions(record, index => this.#partitions[index]),
+      () => publicRecord(this.#record),
+    )
+    this.device = device
+    this.#device = device
+  }
+
+  /** A record that is `ready`. Removes left-overs; goes on with what is being merged. */
+  static async open(record: StoredVolume, context: VolumeContext): Promise<Volume> {
+    const partitions = partitionSizes(record).length
+    await context.files.keepOnly({ partitions, layers: allLayers(record) })
+    const volume = new Volume(record, await openPartitions(record, record.layers, context.files), context)
+    if (record.mergingLayer !== undefined) volume.#startMerging()
+    return volume
+  }
+
+  get record(): StoredVolume {
+    return this.#record
+  }
+
+  /** Its record could not be written: whoever wants it has to claim and open it again. */
+  get isLost(): boolean {
+    return this.#isLost
+  }
+
+  async grow(sizeBytes: number): Promise<void> {
+    await this.#merged()
+    await this.#orRemoveLeftOvers(() => this.#grow({ ...this.#record, sizeBytes }))
+  }
+
+  async #grow(record: StoredVolume): Promise<void> {
+    const { files, onStep } = this.#context
+    const count = this.#partitions.length
+    const sizes = partitionSizes(record)
+    await files.make(sizes.flatMap((size, partition) => (partition < count ? [] : filesOf(partition, record.layers, size))))
+    for (const [index, { layers }] of this.#partitions.entries()) {
+      onStep(`grow ${index}`)
+      await deviceAttempt(() => Promise.all(layers.map(({ file }) => file.grow(sizes[index]))))
+    }
+    const added = await openPartitions(record, record.layers, files, count)
+    try {
+      await this.#save(record)
+    } catch (error) {
+      await Promise.all(added.map(partition => partition.close()))
+      throw error
+    }
+    for (const [index, partition] of this.#partitions.entries()) partition.grow(sizes[index])
+    this.#partitions.push(...added)
+    this.#device.grow(record.sizeBytes)
+  }
+
+  async snapshot(name: string): Promise<SnapshotRecord> {
+    const { snapshotKind } = this.#record
+    if (snapshotKind === 'none') throw unsupported(this.#context.files.path)
+    await this.#merged()
+    const snapshot = { name, sizeBytes: this.#record.sizeBytes, createdAt: new Date().toISOString() }
+    await this.#orRemoveLeftOvers(() => (snapshotKind === 'clones' ? this.#snapshotByClones(snapshot) : this.#snapshotByLayers(snapshot)))
+    return snapshot
+  }
+
+  async #snapshotByClones(snapshot: SnapshotRecord): Promise<void> {
+    const { files } = this.#context
+    const layer = this.#record.nextLayer
+    const sizes = partitionSizes(this.#record)
+    await files.make(sizes.flatMap((size, partition) => filesOf(partition, [layer], size)))
+    await this.#flush()
+    await this.#frozen(async () => {
+      for (const [partition, { layers }] of this.#partitions.entries()) {
+        if (!(await files.clone(layers[0].file.fd, { partition, layer }))) throw unsupported(files.path)
+      }
+    })
+    for (const partition of sizes.keys()) await files.sync(partition, layer)
+    await this.#save({ ...this.#record, nextLayer: layer + 1, snapshots: [...this.#record.snapshots, { ...snapshot, layer }] })
+  }
+
+  /** What was written is flushed before the freeze, and what was written meanwhile within: it is short. */
+  async #snapshotByLayers(snapshot: SnapshotRecord): Promise<void> {
+    const { files } = this.#context
+    const number = this.#record.nextLayer
+    const sizes = partitionSizes(this.#record)
+    await files.make(sizes.flatMap((size, partition) => filesOf(partition, [number], size)))
+    const added = await Promise.all(sizes.map((_, partition) => openLayer(this.#record, { files, partition, number, isBase: false })))
+    await this.#flush()
+    try {
+      await this.#frozen(async () => {
+        await this.#flush()
+        const layer = this.#record.layers.at(-1)!
+        const snapshots = [...this.#record.snapshots, { ...snapshot, layer }]
+        await this.#save({ ...this.#record, nextLayer: number + 1, layers: [...this.#record.layers, number], snapshots })
+        for (const [partition, layerFile] of added.entries()) this.#partitions[partition].push(layerFile)
+      })
+    } catch (error) {
+      await Promise.all(added.map(({ file }) => file.close()))
+      throw error
+    }
+  }
+
+  /** `name` is one that the volume has. */
+  async deleteSnapshot(name: string): Promise<void> {
+    await this.#merged()
+    // One that failed goes on before the next.
+    if (this.#record.mergingLayer !== undefined) await this.#startMerging()
+    const { layer } = this.#find(name)
+    const snapshots = this.#record.snapshots.filter(snapshot => snapshot.name !== name)
+    const at = this.#record.layers.indexOf(layer)
+    await this.#save({ ...this.#record, snapshots, ...(at >= 0 && { mergingLayer: this.#record.layers[at + 1] }) })
+    await this.#closeSnapshot(name)
+    if (at < 0) await this.#removeLeftOvers()
+    else await this.#startMerging()
+  }
+
+  /** `name` is one that the volume has. */
+  async openSnapshot(name: string): Promise<BlockDevice> {
+    const open = this.#snapshots.get(name)
+    if (open !== undefined) return open.device
+    const snapshot = this.#find(name)
+    const isLayer = this.#record.layers.includes(snapshot.layer)
+    const shape = { ...this.#record, sizeBytes: snapshot.sizeBytes }
+    const partitions = isLayer ? [] : await openPartitions(shape, [snapshot.layer], this.#context.files)
+    const layerNow = (): number | undefined => this.#record.snapshots.find(one => one.name === name)?.layer
+    const options = this.#deviceOptions(shape, index => (isLayer ? this.#partitions[index].view(layerNow) : partitions[index]))
+    const device = new RoutedVolume({ ...options, isReadOnly: true })
+    this.#snapshots.set(name, { device, partitions })
+    return device
+  }
+
+  /** Gives layer 0 of another volume's files the content of a snapshot. False: the filesystem cannot, they have to be copied. */
+  async cloneSnapshot({ name, layer }: StoredSnapshot, { files, sizes }: { files: VolumeFiles; sizes: readonly number[] }): Promise<boolean> {
+    if (this.#record.layers.includes(layer)) return false
+    await this.openSnapshot(name)
+    for (const [partition, { layers }] of this.#snapshots.get(name)!.partitions.entries()) {
+      if (!(await files.clone(layers[0].file.fd, { partition, layer: 0 }))) return false
+      await files.sync(partition, 0, sizes[partition])
+    }
+    return true
+  }
+
+  /** Devices are gone; what was under way is done. */
+  async close({ withFlush }: { readonly withFlush: boolean }): Promise<void> {
+    this.#isClosing = true
+    await this.#merged()
+    for (const name of this.#snapshots.keys()) await this.#closeSnapshot(name)
+    try {
+      if (withFlush) await this.#flush()
+    } finally {
+      this.#device.close()
+      await Promise.all(this.#partitions.map(partition => partition.close()))
+    }
+  }
+
+  #deviceOptions(shape: StoredVolume, partitionAt: RoutedVolumeOptions['partitionAt']): RoutedVolumeOptions {
+    const { sizeBytes, partitionBytes, physicalBlockBytes, options } = shape
+    return { sizeBytes, partitionBytes, physicalBlockBytes, partitionAt, isReadOnly: options.isReadOnly === true }
+  }
+
+  #find(name: string): StoredSnapshot {
+    const snapshot = this.#record.snapshots.find(one => one.name === name)
+    if (snapshot === undefined) throw new VolumeError('UNKNOWN_SNAPSHOT')
+    return snapshot
+  }
+
+  async #closeSnapshot(name: string): Promise<void> {
+    const open = this.#snapshots.get(name)
+    this.#snapshots.delete(name)
+    open?.device.close()
+    await Promise.all(open?.partitions.map(partition => partition.close()) ?? [])
+  }
+
+  async #removeLeftOvers(): Promise<void> {
+    await this.#context.files.keepOnly({ partitions: this.#partitions.length, layers: allLayers(this.#record) })
+  }
+
+  /** After a failure too: who waits for it hears of it, and the record says that it goes on. */
+  async #merged(): Promise<void> {
+    await this.#merging?.catch(() => undefined)
+  }
+
+  /** Goes on, after a failure too, the next time that the volume is opened or a snapshot is deleted. */
+  #startMerging(): Promise<void> {
+    const merging = this.#merge().finally(() => {
+      if (this.#merging === merging) this.#merging = undefined
+    })
+    this.#merging = merging
+    merging.catch(() => undefined) // who waits for it hears of it
+    return merging
+  }
+
+  async #merge(): Promise<void> {
+    const { mergingLayer, layers } = this.#record
+    const index = layers.indexOf(mergingLayer!)
+    for (const partition of this.#partitions) {
+      const isWhole = await deviceAttempt(() => partition.merge(partition.layers[index], () => this.#isClosing))
+      if (!isWhole) return
+    }
+    const { mergingLayer: _, ...rest } = this.#record
+    const beneath = layers[index - 1]
+    const merged = await this.#frozen(async () => {
+      await this.#save({
+        ...rest,
+        layers: layers.filter(layer => layer !== mergingLayer),
+        snapshots: rest.snapshots.map(snapshot => (snapshot.layer === mergingLayer ? { ...snapshot, layer: beneath } : snapshot)),
+      })
+      return this.#partitions.map(partition => partition.remove(index))
+    })
+    await Promise.all(merged.map(({ file }) => file.close()))
+    await this.#removeLeftOvers()
+  }
+
+  async #flush(): Promise<void> {
+    await deviceAttempt(() => Promise.all(this.#partitions.map(partition => partition.flush())))
+  }
+
+  /** With nothing under way in any partition: all of them stop at the same moment. */
+  async #frozen<T>(action: () => Promise<T>): Promise<T> {
+    const unfreeze = await Promise.all(this.#partitions.map(partition => partition.freeze()))
+    try {
+      return await action()
+    } finally {
+      for (const end of unfreeze) end()
+    }
+  }
+
+  /**
+   * Where it is unknown what has been saved, the old record is saved again: the files are as that one says. Where that fails, nobody knows what
+   * the files have to be: the volume has to be opened again.
+   */
+  async #save(record: StoredVolume): Promise<void> {
+    const { metadata, onStep } = this.#context
+    onStep('save record')
+    try {
+      await metadata.save(record)
+      this.#record = record
+    } catch (error) {
+      try {
+        await metadata.save(this.#record)
+      } catch {
+        // The first failure says more.
+        this.#isLost = true
+        this.#device.close()
+      }
+      throw error
+    }
+  }
+
+  async #orRemoveLeftOvers(action: () => Promise<void>): Promise<void> {
+    try {
+      await action()
+    } catch (error) {
+      if (!this.#isLost) await this.#removeLeftOvers()
+      throw error
+    }
+  }
+}
+
+const filesOf = (partition: number, layers: readonly number[], sizeBytes: number): { partition: number; layer: number; sizeBytes: number }[] =>
+  layers.map(layer => ({ partition, layer, sizeBytes }))
+
+const unsupported = (folder: string): VolumeError =>
+  new VolumeError('SNAPSHOTS_UNSUPPORTED', `snapshots cannot be made in ${folder}: use a folder on btrfs, XFS or ext4`)
+
+const openPartitions = async (shape: StoredVolume, layers: readonly number[], files: VolumeFiles, first = 0): Promise<LocalPartition[]> => {
+  const { pageBytes, physicalBlockBytes: blockBytes } = shape
+  const partitions: LocalPartition[] = []
+  try {
+    for (const [partition, sizeBytes] of partitionSizes(shape).entries()) {
+      if (partition < first) continue
+      const opened = await openLayers(layers.map((number, index) => openLayer(shape, { files, partition, number, isBase: index === 0 })))
+      partitions.push(new LocalPartition({ sizeBytes, blockBytes, pageBytes, layers: opened }))
+    }
+  } catch (error) {
+    await Promise.all(partitions.map(partition => partition.close()))
+    throw error
+  }
+  return partitions
+}
+
+/** All of them, or none. */
+const openLayers = async (opening: readonly Promise<Layer>[]): Promise<Layer[]> => {
+  const results = await Promise.allSettled(opening)
+  const opened = results.filter(result => result.status === 'fulfilled').map(result => result.value)
+  const failed = results.find(result => result.status === 'rejected')
+  if (failed === undefined) return opened
+  await Promise.all(opened.map(({ file }) => file.close()))
+  throw failed.reason
+}
+
+const openLayer = async (
+  shape: StoredVolume,
+  { files, partition, number, isBase }: { files: VolumeFiles; partition: number; number: number; isBase: boolean },
+): Promise<Layer> => {
+  const file = openFile(files, partition, number)
+  if (isBase) return { number, file, validity: undefined }
+  const validity = new Validity({ blockBytes: shape.physicalBlockBytes, pageBytes: shape.pageBytes })
+  for (let at = 0; at < shape.partitionBytes;) {
+    const { end, isData } = await file.runAt(at, shape.partitionBytes)
+    if (isData) validity.set(at, end - at)
+    at = end
+  }
+  return { number, file, validity }
+}
+
+const openFile = (files: VolumeFiles, partition: number, layer: number): BackingFile => {
+  const path = files.pathOf(partition, layer)
+  try {
+    return new BackingFile(path)
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    if (isMissing) throw new VolumeError('DAMAGED', `${path} is missing: put it back, or delete the volume`, { cause: error })
+    throw filesystemError(error, files.path)
+  }
+}
+
+/** What a file of the volume says of its bytes, said of the volume. */
+const deviceAttempt = async <T>(action: () => Promise<T>): Promise<T> => {
+  try {
+    return await action()
+  } catch (error) {
+    if (!(error instanceof BlockDeviceError)) throw error
+    throw new VolumeError(error.code === 'NO_SPACE' ? 'NO_SPACE' : 'FOLDER_UNUSABLE', error.message, { cause: error })
+  }
+}
