@@ -81,6 +81,11 @@ export const defaultIscsiLimits: IscsiLimits = {
 export interface IscsiTargetOptions {
   readonly targets: TargetDirectory
   readonly credentials: Credentials
+  /**
+   * Whether names of targets are told only to one who has logged in. Linux' and QEMU's initiators do not log in to ask for them, unless they are
+   * told to; a name alone opens nothing.
+   */
+  readonly discoveryNeedsAuthentication?: boolean
   /** Where SendTargets says that the targets are, to one who has come to `local`. */
   portals(local: { readonly host: string; readonly port: number }): readonly Portal[]
   /** Another place for a session that is about to begin (login redirection, RFC 7143 7.2.2.2); it stays here where undefined. */

@@ -69,12 +69,12 @@ export class TargetNode {
     this.worker.log('info', 'iscsi: session ends', { initiator: session.initiatorName, target: target?.description.name, reason })
   }
 
-  /** A discovery session needs a login unless there is a target that does not. */
+  /** Without a target: for a discovery session. */
   needsAuthentication(target: TargetDescription | undefined): boolean {
-    return target === undefined ? this.options.targets.list().every(({ needsAuthentication }) => needsAuthentication) : target.needsAuthentication
+    return target === undefined ? this.options.discoveryNeedsAuthentication === true : target.needsAuthentication
   }
 
-  /** What SendTargets tells (RFC 7143 Appendix C): to one without a login only what is open to everybody. */
+  /** What SendTargets tells (RFC 7143 Appendix C): the targets that the initiator, and the user who has logged in, may use. */
   targetsFor(which: string, who: Asker): readonly FoundTarget[] {
     const own = who.session.target?.description.name
     const addresses = this.options.portals(who.local)
@@ -87,7 +87,6 @@ export class TargetNode {
 
   #isOpenTo(target: TargetDescription, user: string | undefined, initiatorName: string): boolean {
     if (target.initiators !== undefined && !target.initiators.includes(initiatorName)) return false
-    if (user === undefined) return !target.needsAuthentication
-    return target.users === undefined || target.users.includes(user)
+    return user === undefined || target.users === undefined || target.users.includes(user)
   }
 }
