@@ -6,7 +6,7 @@ import { type Address, defaultPorts } from '../config/addresses.ts'
 import { socketPath, type SocketPath } from '../control/socket-path.ts'
 import type { Logger } from '../log.ts'
 import { volumesFolder } from '../volumes/folder.ts'
-import { openVolumeManager } from '../volumes/manager.ts'
+import { recoverVolumeManager } from '../volumes/manager.ts'
 import { prepareVolumes } from '../volumes/prepare.ts'
 import type { NodeConfig } from './node-config.ts'
 
@@ -19,7 +19,7 @@ export const defaultIscsiAddress: Address = { host: '127.0.0.1', port: defaultPo
  */
 export async function prepareNodeVolumes(config: NodeConfig, store: Store, log: Logger): Promise<NodeConfig> {
   const volumesDir = await volumesFolder(store, config.stateDir, config.volumesDir)
-  await using manager = await openVolumeManager(volumesDir, store)
+  await using manager = await recoverVolumeManager(volumesDir, store)
   await prepareVolumes({ manager, store, settings: config.volumes, log })
   const isUsed = config.iscsi.length > 0 || (await manager.list()).length > 0
   return { ...config, volumesDir, iscsi: isUsed && config.iscsi.length === 0 ? [defaultIscsiAddress] : config.iscsi }

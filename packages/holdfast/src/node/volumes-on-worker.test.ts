@@ -27,7 +27,7 @@ async function node(workers = 3): Promise<Node> {
     workers: [],
     heard: [],
     async start(index) {
-      const volumes = await openVolumesOnWorker({ node: made.mesh.node(index), manager: made.shared.manager(), store: made.store })
+      const volumes = await openVolumesOnWorker({ node: made.mesh.node(index), manager: made.shared.manager(String(index)), store: made.store })
       volumes.onChange(({ kind, volume }) => void made.heard.push(`${index} ${kind} ${volume.name} ${volume.sizeBytes / MiB}`))
       made.workers[index] = volumes
       return volumes
@@ -72,7 +72,7 @@ describe('a volume', () => {
     heard.length = 0
     shared.steps.length = 0
     await workers[1].service.delete('disk0')
-    assert.deepEqual(shared.steps, ['removed', 'removed', 'removed', 'delete disk0'])
+    assert.deepEqual(shared.steps, ['removed', 'removed', 'removed', `${ownerOfVolume('disk0', 3)} delete disk0`])
     assert.deepEqual(heard.sort(), ['0 removed disk0 1', '1 removed disk0 1', '2 removed disk0 1'])
     for (const volumes of workers) assert.deepEqual([volumes.list(), volumes.open(targetOf('disk0'))], [[], undefined])
     await assert.rejects(workers[0].service.get('disk0'), { code: 'UNKNOWN_VOLUME' })
@@ -94,6 +94,17 @@ describe('a volume', () => {
     await create(workers[0], 'disk0', { readOnly: false, noAuth: false, users: ['alice'] })
     await assert.rejects(create(workers[0], 'disk0', { readOnly: false, noAuth: true }), { code: 'VOLUME_EXISTS' })
     assert.deepEqual((await workers[0].service.get('disk0')).options, ['user=alice'])
+  })
+
+  test('that begins with a snapshot is made where the snapshot is, and opened where it belongs itself', async () => {
+    const { workers, shared } = await node()
+    await create(workers[0], 'disk0')
+    await workers[0].service.createSnapshot('disk0', 'before')
+    const copy = Array.from({ length: 9 }, (_, index) => `copy${index}`).find(name => ownerOfVolume(name, 3) !== ownerOfVolume('disk0', 3))!
+    const made = await workers[1].service.create({ name: copy, from: { volume: 'disk0', snapshot: 'before' }, access: defaultAccess })
+    assert.equal(made.sizeBytes, MiB)
+    assert.deepEqual(shared.steps, [`${ownerOfVolume('disk0', 3)} create disk0`, `${ownerOfVolume('disk0', 3)} create ${copy}`])
+    assert.equal(workers[ownerOfVolume(copy, 3)].open(targetOf(copy))?.volume.id, made.id)
   })
 
   test('that becomes read-only is taken away and given back as a device that takes no writes', async () => {

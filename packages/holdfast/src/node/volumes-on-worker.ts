@@ -73,6 +73,7 @@ export class VolumesOnWorker implements WorkerVolumes, AsyncDisposable {
   /** Manages all volumes of the node. */
   readonly service: VolumeService
   readonly #node: WorkerNode
+  readonly #call: CallOwner
   readonly #manager: VolumeManager
   readonly #store: Store
   readonly #access: AccessStore
@@ -87,9 +88,9 @@ export class VolumesOnWorker implements WorkerVolumes, AsyncDisposable {
     this.#manager = manager
     this.#store = store
     this.#access = new AccessStore(store)
-    this.service = routedVolumeService(node.workers, ((worker: number, method: VolumeOwnerMethod, argument: unknown) =>
-      // The worker's object has the owner's methods.
-      node.call(worker, objectId, method, argument)) as CallOwner)
+    // The worker's object has the owner's methods.
+    this.#call = ((worker: number, method: VolumeOwnerMethod, argument: unknown) => node.call(worker, objectId, method, argument)) as CallOwner
+    this.service = routedVolumeService(node.workers, this.#call)
   }
 
   list(): readonly ServedVolume[] {
@@ -118,6 +119,7 @@ export class VolumesOnWorker implements WorkerVolumes, AsyncDisposable {
       store: this.#store,
       audience: { withdraw: name => this.#tellAll('withdraw', name), announce: name => this.#tellAll('look', name) },
       owns: name => this.#owns(name),
+      makeElsewhere: (source, volume) => this.#call(ownerOfVolume(source, this.#node.workers), 'make', volume),
     })
     this.#node.register(objectId, {
       ...methodsOf(owner),
@@ -220,6 +222,7 @@ const methodsOf = (owner: VolumeOwner): Record<VolumeOwnerMethod, (argument: nev
   views: () => owner.views(),
   view: (name: string) => owner.view(name),
   create: (request: Parameters<VolumeOwner['create']>[0]) => owner.create(request),
+  make: (volume: Parameters<VolumeOwner['make']>[0]) => owner.make(volume),
   resize: (request: Parameters<VolumeOwner['resize']>[0]) => owner.resize(request),
   setAccess: (request: Parameters<VolumeOwner['setAccess']>[0]) => owner.setAccess(request),
   createSnapshot: (request: Parameters<VolumeOwner['createSnapshot']>[0]) => owner.createSnapshot(request),

@@ -24,12 +24,12 @@ export class MemoryVolumes {
   readonly volumes = new Map<string, Volume>()
   /** Volumes that no manager can open. */
   readonly damaged = new Set<string>()
-  /** Steps of managers, in order: `create disk0`. */
+  /** Steps of managers, in order: `0 create disk0`. */
   readonly steps: string[] = []
 
-  /** One more manager of the same volumes. */
-  manager(): VolumeManager {
-    return new MemoryVolumeManager(this)
+  /** One more manager of the same volumes, by the name of which its steps are noted. */
+  manager(name = '0'): VolumeManager {
+    return new MemoryVolumeManager(this, name)
   }
 }
 
@@ -37,9 +37,11 @@ const moment = '2026-11-21T03:00:00.000Z'
 
 class MemoryVolumeManager implements VolumeManager {
   readonly #shared: MemoryVolumes
+  readonly #name: string
 
-  constructor(shared: MemoryVolumes) {
+  constructor(shared: MemoryVolumes, name: string) {
     this.#shared = shared
+    this.#name = name
   }
 
   async create({ name, sizeBytes, from, options = {} }: NewVolume): Promise<VolumeRecord> {
@@ -57,7 +59,7 @@ class MemoryVolumeManager implements VolumeManager {
       options,
       snapshots: [],
     }
-    this.#shared.steps.push(`create ${name}`)
+    this.#shared.steps.push(`${this.#name} create ${name}`)
     this.#shared.volumes.set(name, { record, device: memoryDevice({ sizeBytes: bytes }) })
     return record
   }
@@ -93,7 +95,7 @@ class MemoryVolumeManager implements VolumeManager {
 
   async delete(name: string): Promise<void> {
     this.#volume(name)
-    this.#shared.steps.push(`delete ${name}`)
+    this.#shared.steps.push(`${this.#name} delete ${name}`)
     this.#shared.volumes.delete(name)
   }
 

@@ -3,7 +3,7 @@
 import { nodeStoreOf, openNodeStore } from '../node/open-store.ts'
 import { lockStateFolder, openStateFolder } from '../state/folder.ts'
 import { volumesFolder } from './folder.ts'
-import { openVolumeManager } from './manager.ts'
+import { recoverVolumeManager } from './manager.ts'
 import { VolumeOwner } from './owner.ts'
 import { type CallOwner, routedVolumeService } from './routed-service.ts'
 import type { VolumeService } from './service.ts'
@@ -22,7 +22,7 @@ export async function openLocalVolumes(options: { readonly stateDir: string; rea
   await using opened = new AsyncDisposableStack()
   opened.use(lockStateFolder(stateDir))
   const store = opened.use(await openNodeStore(nodeStoreOf(stateDir)))
-  const manager = opened.use(await openVolumeManager(await volumesFolder(store, stateDir, volumesDir), store))
+  const manager = opened.use(await recoverVolumeManager(await volumesFolder(store, stateDir, volumesDir), store))
   const owner = new VolumeOwner({ manager, store, audience: nobody, owns: () => true })
   // One owner, whose methods have the names that are called.
   const call = ((_worker: number, method: 'views', argument: undefined) => owner[method](argument)) as CallOwner

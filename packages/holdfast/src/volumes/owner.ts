@@ -1,7 +1,7 @@
 /** What is done to volumes where they belong: on the worker that owns them, or in a command without a node. */
 
 import type { Store } from '@holdfast/cluster'
-import { VolumeError, type VolumeManager, type VolumeRecord } from '@holdfast/storage/block'
+import { type NewVolume, VolumeError, type VolumeManager, type VolumeRecord } from '@holdfast/storage/block'
 import type { VolumeAccess } from '../config/volumes.ts'
 import { AccessStore } from './access-store.ts'
 import { forgetReservations } from './reservations.ts'
@@ -22,6 +22,8 @@ export interface VolumeOwnerOptions {
   readonly audience: VolumeAudience
   /** Whether a volume belongs here. */
   owns(name: string): boolean
+  /** Makes a volume where the one whose snapshot it begins with belongs, if that is not here. */
+  makeElsewhere?(source: string, volume: NewVolume): Promise<VolumeRecord>
 }
 
 /** Methods by name, with one argument each that can be sent to another thread. They reject with `VolumeError`. */
@@ -46,12 +48,12 @@ export class VolumeOwner {
   }
 
   create({ name, sizeBytes, blockBytes, from, access }: VolumeRequest): Promise<VolumeView> {
-    const { manager, audience } = this.#options
+    const { audience } = this.#options
     return this.#serial.run(name, async () => {
       if ((await this.#find(name)) !== undefined) throw new VolumeError('VOLUME_EXISTS', `there is a volume "${name}" already`)
       // Before there is anything to use: a crash in between leaves no volume that lets in whom it should not.
       await this.#access.put(name, access)
-      const record = await manager.create({
+      const record = await this.#make({
         name,
         ...(sizeBytes !== undefined && { sizeBytes }),
         ...(from && { from }),
@@ -60,6 +62,11 @@ export class VolumeOwner {
       await audience.announce(name)
       return this.#view(record, access)
     })
+  }
+
+  /** For owners of other volumes: whoever makes a volume of a snapshot reads the one that has it. */
+  make(volume: NewVolume): Promise<VolumeRecord> {
+    return this.#options.manager.create(volume)
   }
 
   resize({ name, sizeBytes }: { readonly name: string; readonly sizeBytes: number }): Promise<VolumeView> {
@@ -97,6 +104,12 @@ export class VolumeOwner {
     })
   }
 
+  #make(volume: NewVolume): Promise<VolumeRecord> {
+    const { owns, makeElsewhere } = this.#options
+    const source = volume.from?.volume
+    return source === undefined || owns(source) || makeElsewhere === undefined ? this.make(volume) : makeElsewhere(source, volume)
+  }
+
   #change(name: string, action: () => Promise<unknown>): Promise<VolumeView> {
     return this.#serial.run(name, async () => {
       await action()
@@ -129,4 +142,4 @@ export class VolumeOwner {
 }
 
 /** What others may ask an owner for, by the names under which they do. */
-export type VolumeOwnerMethod = 'views' | 'view' | 'create' | 'resize' | 'setAccess' | 'createSnapshot' | 'deleteSnapshot' | 'delete'
+export type VolumeOwnerMethod = 'views' | 'view' | 'create' | 'make' | 'resize' | 'setAccess' | 'createSnapshot' | 'deleteSnapshot' | 'delete'

@@ -21,7 +21,7 @@ describe('volumes of the configuration', () => {
     const { shared, manager, prepare } = state()
     await prepare('disk0=1GiB', 'disk1=1GiB,block-size=4096')
     await prepare('disk0=1GiB', 'disk1=1GiB')
-    assert.deepEqual(shared.steps, ['create disk0', 'create disk1'])
+    assert.deepEqual(shared.steps, ['0 create disk0', '0 create disk1'])
     assert.deepEqual(
       (await manager.list()).map(({ name, sizeBytes, options }) => ({ name, sizeBytes, options })),
       [
