@@ -79,7 +79,7 @@ test('PRE-FETCH of a whole disk reads no more than a part of it', async () => {
 test('READ CAPACITY (10) and (16)', async () => {
   const disk = smallDisk()
   assert.equal((await disk.good(cdb10(0x25, 0, 0, 0))).toString('hex'), '000007ff00000200')
-  const whole = '00000000000007ff' + '00000200' + '0003c000' + '00'.repeat(16)
+  const whole = `00000000000007ff000002000003c000${'00'.repeat(16)}`
   assert.equal((await disk.good(cdb16(0x9e, 0x10, 0, 32))).toString('hex'), whole)
   for (let length = 0; length < 32; length++)
     assert.equal((await disk.good(cdb16(0x9e, 0x10, 0, length))).toString('hex'), whole.slice(0, length * 2))

@@ -106,7 +106,7 @@ export class TestDisk<Device extends BlockDevice> {
   /** Runs what has to end well, and returns its data-in. */
   async good(cdb: Buffer, dataOut?: Buffer): Promise<Buffer> {
     const { result, dataIn, sense } = await this.run({ cdb, ...(dataOut === undefined ? {} : { dataOut }) })
-    assert.equal(result.status, Status.good, sense === undefined ? undefined : JSON.stringify(sense))
+    assert.equal(result.status, Status.good, JSON.stringify(sense))
     return dataIn
   }
 

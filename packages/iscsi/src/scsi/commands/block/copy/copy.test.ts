@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BlockDeviceError, memoryDevice } from '@holdfast/storage/block'
+import { hex } from '@holdfast/wire'
 import { decodeSense } from '../../../sense.ts'
 import { Status } from '../../../status.ts'
 import { cdb10, cdb16, patternBlocks, ProbeDevice, smallDisk, TestDisk, testIdentity, testNexus } from '../test-disk.ts'
@@ -313,7 +314,7 @@ test('RECEIVE COPY STATUS (LID4) tells of foreground, background, success and fa
   await disk.good(...commandOf(copy4({ listId: 0x10001, segments, flags: 1 })))
   const foreground = disk.run(copy4({ listId: 0x10002, segments }))
   const status = async (listId: number): Promise<string> => (await disk.good(receiveCdb(5, listId))).toString('hex', 0, 26)
-  const running = (code: string): string => `0000001c01${code}0000000003e8000000000000000000000000${'0001'}`
+  const running = (code: string): string => `0000001c01${code}0000000003e80000000000000000000000000001`
   assert.equal(await status(0x10001), running('12'))
   assert.equal(await status(0x10002), running('11'))
   await disk.fails(copy4({ listId: 0x10001, segments }), 'ILLEGAL REQUEST', 'OPERATION IN PROGRESS')
@@ -392,39 +393,16 @@ test('more copies at once than there may be get BUSY', async () => {
 
 test('RECEIVE COPY OPERATING PARAMETERS and the Third-party Copy VPD page tell the same limits', async () => {
   const disk = smallDisk()
-  const parameters = await disk.good(receiveCdb(3, 0))
-  assert.equal(
-    parameters.toString('hex'),
-    '0000002b01000000' + '00400040' + '00001000' + '10000000' + '00000000'.repeat(3) + '00000040' + '40090000' + '00000003' + '020ae4',
-  )
-  const page = await disk.good(Buffer.from([0x12, 1, 0x8f, 1, 0, 0]))
-  assert.equal(
-    page.toString('hex'),
-    '008f0064' +
-      '0001' +
-      '000c' +
-      '0b8303' +
-      '00011c' +
-      '8404' +
-      '00030405' +
-      '0004' +
-      '001c' +
-      '00000000' +
-      '00400040' +
-      '00001000' +
-      '00'.repeat(16) +
-      '0008' +
-      '0004' +
-      '03020ae4' +
-      '000c' +
-      '0004' +
-      '0002ffff' +
-      '8001' +
-      '0020' +
-      '00000040' +
-      '00000040' +
-      '10000000' +
-      '09000000' +
-      '00'.repeat(16),
-  )
+  const parameters = hex(`
+    0000002b 01000000 0040 0040 00001000 10000000 00000000 00000000 00000000 0000
+    0040 40 09 00 00 000000 03 02 0a e4`)
+  assert.deepEqual(await disk.good(receiveCdb(3, 0)), parameters)
+  const page = hex(`
+    00 8f 0064
+    0001 000c 0b 83 03 00 01 1c 84 04 00 03 04 05
+    0004 001c 00000000 0040 0040 00001000 00000000 000000000000000000000000
+    0008 0004 03 02 0a e4
+    000c 0004 0002 ffff
+    8001 0020 00000040 00000040 10000000 09 00 0000 00000000000000000000000000000000`)
+  assert.deepEqual(await disk.good(Buffer.from([0x12, 1, 0x8f, 1, 0, 0])), page)
 })
