@@ -1,0 +1,61 @@
+/** A volume for the compliance suite. */
+import fs from 'node:fs'
+import type { BlockDevice } from '../../block-device.ts'
+import type { BlockDeviceUnderTest } from '../../compliance.ts'
+import { VolumeRecords, memoryVolumeMetadata, openVolumes } from '../index.ts'
+import type { NewVolume, VolumeManager } from '../index.ts'
+
+const name = 'disk'
+
+/** Removes its folder. */
+export class VolumeSubject implements BlockDeviceUnderTest {
+  readonly #folder: string
+  readonly #records: VolumeRecords
+  /** Those that were left as if their process had ended. */
+  readonly #left: VolumeManager[] = []
+  #manager: VolumeManager
+  device: BlockDevice
+
+  private constructor(folder: string, records: VolumeRecords, manager: VolumeManager, device: BlockDevice) {
+    this.#folder = folder
+    this.#records = records
+    this.#manager = manager
+    this.device = device
+  }
+
+  static async make(folder: string, shape: Omit<NewVolume, 'name'>): Promise<VolumeSubject> {
+    const records = new VolumeRecords()
+    const manager = await openVolumes({ folder, metadata: memoryVolumeMetadata(records) })
+    await manager.create({ name, sizeBytes: 2 << 20, ...shape })
+    return new VolumeSubject(folder, records, manager, await manager.open(name))
+  }
+
+  async resize(sizeBytes: number): Promise<void> {
+    await this.#manager.resize(name, sizeBytes)
+  }
+
+  async reopen(isClean: boolean): Promise<BlockDevice> {
+    if (isClean) await this.#manager.close()
+    else this.#left.push(this.#manager)
+    this.#manager = await openVolumes({ folder: this.#folder, metadata: memoryVolumeMetadata(this.#records) })
+    this.device = await this.#manager.open(name)
+    return this.device
+  }
+
+  async snapshot(snapshot: string): Promise<void> {
+    await this.#manager.snapshot(name, snapshot)
+  }
+
+  openSnapshot(snapshot: string): Promise<BlockDevice> {
+    return this.#manager.openSnapshot(name, snapshot)
+  }
+
+  deleteSnapshot(snapshot: string): Promise<void> {
+    return this.#manager.deleteSnapshot(name, snapshot)
+  }
+
+  async dispose(): Promise<void> {
+    for (const manager of [...this.#left, this.#manager]) await manager.close()
+    fs.rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
