@@ -29,7 +29,7 @@ export const transferLimits = {
   optimalBytes: mebibyte,
   atomicBytes: mebibyte,
   unmapBytes: 512 * mebibyte,
-  writeSameBytes: 128 * mebibyte,
+  writeSameBytes: 16 * mebibyte,
 } as const
 
 /** The limits of a unit on that device. */

@@ -24,6 +24,8 @@ export interface ScsiTask {
   /** All of the data-out buffer that the initiator gave, as it came in pieces. May be less than the CDB asks for. */
   readonly dataOut: readonly Buffer[]
   readonly dataOutBytes: number
+  /** How much data-out the initiator would have given, where the transport fetched no more than the CDB asks for. Left out: `dataOutBytes`. */
+  readonly dataOutOfferedBytes?: number
   /** How much data-in the initiator takes at most. */
   readonly dataInLimitBytes: number
   /**

@@ -5,6 +5,7 @@ import type { VpdPage } from './page.ts'
 /** Block Limits (SBC-4 6.6.4). Offsets are those of the standard: the content begins at 4. */
 function blockLimits({ limits }: LogicalUnit): Buffer {
   const page = Buffer.alloc(64)
+  page[4] = 0x01 // WSNZ: no WRITE SAME without a length
   page[5] = limits.maximumCompareAndWriteBlocks
   page.writeUInt16BE(Math.min(0xffff, limits.optimalTransferGranularityBlocks), 6)
   page.writeUInt32BE(limits.maximumTransferBlocks, 8)
