@@ -69,6 +69,10 @@ export class IscsiTask implements ScsiTask {
     this.messages = [of.message]
   }
 
+  get dataOutOfferedBytes(): number {
+    return this.isWrite ? this.expectedBytes : 0
+  }
+
   dataIn(lengthBytes: number): readonly Buffer[] {
     this.payloadBytes = Math.min(lengthBytes, this.dataInLimitBytes)
     if (this.payloadBytes === 0) return noBuffers

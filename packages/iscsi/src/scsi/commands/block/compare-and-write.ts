@@ -6,24 +6,26 @@ import type { LogicalUnit } from '../../logical-unit.ts'
 import { good, goodDataOut } from '../../results.ts'
 import { invalidFieldInCdb } from '../../sense.ts'
 import type { ScsiTask, TaskResult } from '../../task.ts'
-import { assertInRange, durable, exactDataOut, isDurable } from './transfer.ts'
+import { assertInRange, durable, isDurable, isExactDataOut } from './transfer.ts'
 import { miscompare } from './verify.ts'
 
 const lengthAt = 13
 
-/** The first half of the data-out is what the medium has to be, the second what it becomes. */
+/**
+ * The first half of the data-out is what the medium has to be, the second what it becomes. Where there is more or less of it, NUMBER OF LOGICAL
+ * BLOCKS is what is wrong.
+ */
 async function compareAndWrite(task: ScsiTask, unit: LogicalUnit): Promise<TaskResult> {
   const { cdb } = task
   const lba = lba16(cdb)
   const blocks = cdb[lengthAt]
   unit.assertWritable()
   assertInRange(unit, lba, blocks)
-  if (blocks > unit.limits.maximumCompareAndWriteBlocks) throw invalidFieldInCdb(lengthAt)
-  if (blocks === 0) return good
   const lengthBytes = blocks * unit.blockBytes
-  const data = exactDataOut(task, 2 * lengthBytes)
+  if (blocks > unit.limits.maximumCompareAndWriteBlocks || !isExactDataOut(task, 2 * lengthBytes)) throw invalidFieldInCdb(lengthAt)
+  if (blocks === 0) return good
   const options = isDurable(unit, cdb[1]) ? durable : undefined
-  const [expected, written] = [partOf(data, 0, lengthBytes), partOf(data, lengthBytes, lengthBytes)]
+  const [expected, written] = [partOf(task.dataOut, 0, lengthBytes), partOf(task.dataOut, lengthBytes, lengthBytes)]
   const mismatchAt = await unit.device.compareAndWrite(expected, written, lba * unit.blockBytes, options)
   if (mismatchAt !== -1) throw miscompare(mismatchAt)
   return goodDataOut(2 * lengthBytes)

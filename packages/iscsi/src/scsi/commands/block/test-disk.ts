@@ -31,6 +31,7 @@ export function testNexus(number = 1): Nexus {
 export interface Command {
   readonly cdb: Buffer
   readonly dataOut?: Buffer
+  readonly dataOutOfferedBytes?: number
   readonly dataInLimitBytes?: number
   readonly nexus?: Nexus
   /** Data comes and goes in pieces of that size. Default: all in one. */
@@ -55,16 +56,21 @@ export class TestTask implements ScsiTask {
   readonly attribute = TaskAttribute.simple
   readonly dataOut: readonly Buffer[]
   readonly dataOutBytes: number
+  readonly dataOutOfferedBytes: number
   readonly dataInLimitBytes: number
   isAborted = false
   received = Buffer.alloc(0)
   readonly #pieceBytes: number
 
-  constructor({ cdb, dataOut = Buffer.alloc(0), dataInLimitBytes = 1 << 30, nexus, pieceBytes = 1 << 30 }: Command, ownNexus: Nexus) {
+  constructor(
+    { cdb, dataOut = Buffer.alloc(0), dataOutOfferedBytes = dataOut.length, dataInLimitBytes = 1 << 30, nexus, pieceBytes = 1 << 30 }: Command,
+    ownNexus: Nexus,
+  ) {
     this.cdb = cdb
     this.nexus = nexus ?? ownNexus
     this.dataOut = pieces(dataOut, pieceBytes)
     this.dataOutBytes = dataOut.length
+    this.dataOutOfferedBytes = dataOutOfferedBytes
     this.dataInLimitBytes = dataInLimitBytes
     this.#pieceBytes = pieceBytes
   }

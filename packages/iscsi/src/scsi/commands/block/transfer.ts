@@ -43,9 +43,13 @@ export const partOfBlock = (unit: LogicalUnit, dataOutBytes: number): TaskResult
   dataOutBytes,
 })
 
+/** Whether the initiator has so much data-out as the CDB speaks of, and no more. */
+export const isExactDataOut = (task: ScsiTask, lengthBytes: number): boolean =>
+  task.dataOutBytes === lengthBytes && (task.dataOutOfferedBytes ?? lengthBytes) === lengthBytes
+
 /** All of the data-out, which has to be exactly as long. */
 export function exactDataOut(task: ScsiTask, lengthBytes: number): readonly Buffer[] {
-  if (task.dataOutBytes !== lengthBytes) throw wrongDataLength()
+  if (!isExactDataOut(task, lengthBytes)) throw wrongDataLength()
   return task.dataOut
 }
 
@@ -66,13 +70,8 @@ export function repeated(block: Buffer, lengthBytes: number): Buffer {
   return Buffer.alloc(block.length * times, block)
 }
 
-/** Whether all bytes of some buffers are zero. */
-export const isZero = (buffers: readonly Buffer[]): boolean => {
-  for (const buffer of buffers) {
-    if (buffer.length > 0 && (buffer[0] !== 0 || buffer.compare(buffer, 1, buffer.length, 0, buffer.length - 1) !== 0)) return false
-  }
-  return true
-}
+/** Whether all bytes are zero: the first is, and each is as the one before. */
+export const isZero = (bytes: Buffer): boolean => bytes[0] === 0 && bytes.compare(bytes, 1, bytes.length, 0, bytes.length - 1) === 0
 
 /** With FUA, and where writes are not cached at all, a write is durable before it is answered. */
 export const isDurable = (unit: LogicalUnit, flags: number): boolean => (flags & FUA) !== 0 || !unit.isWriteCacheEnabled

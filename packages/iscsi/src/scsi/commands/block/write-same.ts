@@ -12,12 +12,11 @@ const UNMAP = 0x08
 /** The block is all zeros, and there is no data-out. */
 const NDOB = 0x01
 
-/** NUMBER OF LOGICAL BLOCKS 0: to the end of the medium, as the WSNZ bit of the Block Limits VPD page is zero. */
-function blocksOf(unit: LogicalUnit, lba: number, blocks: number, lengthAt: number): number {
+/** NUMBER OF LOGICAL BLOCKS 0, which may mean all to the end of the medium, is refused: WSNZ of the Block Limits VPD page says so. */
+function assertBlocks(unit: LogicalUnit, lba: number, blocks: number, lengthAt: number): void {
+  if (blocks === 0) throw invalidFieldInCdb(lengthAt)
   assertInRange(unit, lba, blocks)
-  const wanted = blocks === 0 ? unit.blocks - lba : blocks
-  if (wanted > unit.limits.maximumWriteSameBlocks) throw invalidFieldInCdb(lengthAt)
-  return wanted
+  if (blocks > unit.limits.maximumWriteSameBlocks) throw invalidFieldInCdb(lengthAt)
 }
 
 function assertFlags(unit: LogicalUnit, flags: number, flagsAt: number): void {
@@ -39,20 +38,21 @@ async function writePattern(task: ScsiTask, { device }: LogicalUnit, block: Buff
   }
 }
 
-/** WRITE SAME of all sizes; `flagsAt` is where WRPROTECT, ANCHOR, UNMAP and NDOB are. What UNMAP asks for is done where it reads as the block. */
+/**
+ * WRITE SAME of all sizes; `flagsAt` is where WRPROTECT, ANCHOR, UNMAP and NDOB are. What is unmapped reads as zeros: a block that is not zero is
+ * written also with UNMAP (SBC-4 4.7.3.4.4).
+ */
 async function writeSame(task: ScsiTask, unit: LogicalUnit, lba: number, blocks: number, lengthAt: number, flagsAt: number): Promise<TaskResult> {
   const flags = task.cdb[flagsAt]
   assertFlags(unit, flags, flagsAt)
   unit.assertWritable()
-  const wanted = blocksOf(unit, lba, blocks, lengthAt)
+  assertBlocks(unit, lba, blocks, lengthAt)
   const block = (flags & NDOB) === 0 ? Buffer.concat(exactDataOut(task, unit.blockBytes)) : undefined
   const offset = lba * unit.blockBytes
-  const lengthBytes = wanted * unit.blockBytes
-  if (lengthBytes > 0) {
-    if (block === undefined || isZero([block])) await writeZeros(unit, offset, lengthBytes, flags)
-    else await writePattern(task, unit, block, offset, lengthBytes)
-    if (!unit.isWriteCacheEnabled) await unit.device.flush()
-  }
+  const lengthBytes = blocks * unit.blockBytes
+  if (block === undefined || isZero(block)) await writeZeros(unit, offset, lengthBytes, flags)
+  else await writePattern(task, unit, block, offset, lengthBytes)
+  if (!unit.isWriteCacheEnabled) await unit.device.flush()
   return block === undefined ? good : goodDataOut(unit.blockBytes)
 }
 
