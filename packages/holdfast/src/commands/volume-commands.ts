@@ -1,5 +1,6 @@
 /** `holdfast volume create|list|show|resize|snapshot|delete`: on the node that runs on a state, or on the state itself. */
 
+import { setTimeout } from 'node:timers/promises'
 import { badValue, ConfigError, type Origin } from '../config/errors.ts'
 import { volumeNameAllowed, volumeNamePattern } from '../config/names.ts'
 import { exactSize, formatSize } from '../config/units.ts'
@@ -7,6 +8,8 @@ import { parseVolumeOptions, parseVolumeSize, volumeSizeAllowed } from '../confi
 import { controlSocketAnswers, controlVolumeService } from '../control/control-client.ts'
 import { parseSnapshotName } from '../control/volume-routes.ts'
 import { controlSocketOf } from '../node/control-socket.ts'
+import { StateError } from '../state/errors.ts'
+import type { OpenVolumeService } from '../volumes/local-service.ts'
 import type { VolumeService } from '../volumes/service.ts'
 import type { SnapshotView, VolumeView } from '../volumes/volume.ts'
 import { type CommandContext, printable, writeAll, writeJson } from './context.ts'
@@ -17,13 +20,30 @@ export interface VolumeCommandOptions {
   readonly json?: boolean
 }
 
+/** A node that starts, and another command, have the state to themselves before anybody answers: this long they are waited for. */
+const patienceMs = 10_000
+const lookAgainMs = 200
+
 /** Runs `action` with whoever has the volumes: a node that runs, or this process. */
 async function withVolumes<T>(options: VolumeCommandOptions, action: (service: VolumeService) => Promise<T>): Promise<T> {
   const socket = controlSocketOf(options.stateDir)
-  if (await controlSocketAnswers(socket)) return action(controlVolumeService(socket))
-  const { openLocalVolumes } = await import('../volumes/local-service.ts')
-  await using local = await openLocalVolumes(options)
-  return await action(local.service)
+  const until = performance.now() + patienceMs
+  for (;;) {
+    if (await controlSocketAnswers(socket)) return action(controlVolumeService(socket))
+    try {
+      await using local = await openLocal(options)
+      return await action(local.service)
+    } catch (error) {
+      const isInUse = error instanceof StateError && error.code === 'STATE_IN_USE'
+      if (!isInUse || performance.now() > until) throw error
+    }
+    await setTimeout(lookAgainMs)
+  }
+}
+
+async function openLocal(options: VolumeCommandOptions): Promise<OpenVolumeService> {
+  // A command that asks a node needs neither the store nor the volumes.
+  return (await import('../volumes/local-service.ts')).openLocalVolumes(options)
 }
 
 export interface CreateVolumeOptions extends VolumeCommandOptions {
