@@ -18,8 +18,11 @@ async function page(initiator: TestInitiator, code: number, control = 0, subpage
 }
 
 /** MODE SELECT (6) of pages. */
-const select6 = (initiator: TestInitiator, pages: Buffer, { saves = false, header = Buffer.alloc(4) } = {}) =>
-  initiator.send(Buffer.from([0x15, saves ? 0x11 : 0x10, 0, 0, header.length + pages.length, 0]), Buffer.concat([header, pages]))
+const select6 = (
+  initiator: TestInitiator,
+  pages: Buffer,
+  { saves = false, header = Buffer.alloc(4) }: { readonly saves?: boolean; readonly header?: Buffer } = {},
+) => initiator.send(Buffer.from([0x15, saves ? 0x11 : 0x10, 0, 0, header.length + pages.length, 0]), Buffer.concat([header, pages]))
 
 /** A page with bits of a byte turned. */
 function turned(bytes: Buffer, at: number, mask: number): Buffer {
