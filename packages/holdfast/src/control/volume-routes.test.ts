@@ -78,6 +78,28 @@ describe('/v1/volumes', () => {
   })
 })
 
+test('a worker that dies is no reason for the client to ask again; one that always dies is', async () => {
+  let deaths = 2
+  const mortal = (service: VolumeService): VolumeService => ({
+    ...service,
+    async create(volume) {
+      const made = await service.create(volume)
+      if (deaths-- > 0) throw Object.assign(new Error('worker 1 died'), { code: 'WORKER_LOST' })
+      return made
+    },
+  })
+  const service = mortal(volumes())
+  assert.equal((await ask(service, 'POST /v1/volumes', { name: 'disk1', size: '1GiB' })).status, 201)
+  // What is there is not what is asked for: somebody else has made it.
+  deaths = 1
+  const other = mortal({ ...service, create: () => Promise.reject(Object.assign(new Error('taken'), { code: 'VOLUME_EXISTS' })) })
+  assert.equal((await ask(other, 'POST /v1/volumes', { name: 'disk1', size: '2GiB' }, true)).status, 409)
+  deaths = Infinity
+  const always: VolumeService = { ...service, list: () => Promise.reject(Object.assign(new Error('worker 1 died'), { code: 'WORKER_LOST' })) }
+  const { status, value } = await ask(always, 'GET /v1/volumes')
+  assert.deepEqual([status, value?.['code']], [503, 'WORKER_LOST'])
+})
+
 describe('problems (RFC 9457) name the key, the value and what is allowed', () => {
   for (const [line, body, status, code, detail] of [
     ['GET /v1/volumes/nope', undefined, 404, 'UNKNOWN_VOLUME', 'there is no volume "nope"'],

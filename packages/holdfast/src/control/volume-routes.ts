@@ -1,11 +1,12 @@
 /** `/v1/volumes`: managing volumes by HTTP, whatever it comes over. */
 
+import { isDeepStrictEqual } from 'node:util'
 import { type HttpRequest, type HttpResponse, problem } from '@holdfast/management'
 import { badValue, ConfigError, type Origin } from '../config/errors.ts'
 import { volumeNameAllowed, volumeNamePattern } from '../config/names.ts'
-import { parseVolumeOptions, parseVolumeSize, volumeSizeAllowed } from '../config/volumes.ts'
+import { parseVolumeOptions, parseVolumeSize, volumeOptionWords, volumeSizeAllowed } from '../config/volumes.ts'
 import type { VolumeService } from '../volumes/service.ts'
-import type { SnapshotName, VolumeRequest } from '../volumes/volume.ts'
+import type { SnapshotName, VolumeRequest, VolumeView } from '../volumes/volume.ts'
 
 /** What a handler has of a request. */
 interface Asked {
@@ -42,7 +43,7 @@ const routes: readonly Route[] = [
         const made = await orSame(
           () => service.create(volume),
           again && 'VOLUME_EXISTS',
-          () => service.get(volume.name),
+          async () => asRequested(await service.get(volume.name), volume),
         )
         return json(201, made, { Location: `/v1/volumes/${volume.name}` })
       },
@@ -54,7 +55,7 @@ const routes: readonly Route[] = [
       GET: async ({ service, names: [volume = ''] }) => json(200, await service.get(volume)),
       PATCH: async ({ service, names: [volume = ''], body }) => json(200, await change(service, volume, body)),
       async DELETE({ service, names: [volume = ''], again }) {
-        await orSame(() => service.delete(volume), again && 'UNKNOWN_VOLUME', nothing)
+        await orGone(() => service.delete(volume), again && 'UNKNOWN_VOLUME')
         return done
       },
     },
@@ -65,7 +66,7 @@ const routes: readonly Route[] = [
       GET: async ({ service, names: [volume = ''] }) => json(200, { items: (await service.get(volume)).snapshots, next: null }),
       async POST({ service, names: [volume = ''], body, again }) {
         const snapshot = textOf(body, 'name', volumeNameAllowed)
-        const find = async () => (await service.get(volume)).snapshots.find(found => found.name === snapshot)
+        const find = async () => (await service.get(volume)).snapshots.find(({ name }) => name === snapshot)
         const made = await orSame(() => service.createSnapshot(volume, snapshot), again && 'SNAPSHOT_EXISTS', find)
         return json(201, made, { Location: `/v1/volumes/${volume}/snapshots/${snapshot}` })
       },
@@ -75,23 +76,37 @@ const routes: readonly Route[] = [
     path: new RegExp(`^/v1/volumes/${name}/snapshots/${name}$`),
     methods: {
       async DELETE({ service, names: [volume = '', snapshot = ''], again }) {
-        await orSame(() => service.deleteSnapshot(volume, snapshot), again && 'UNKNOWN_SNAPSHOT', nothing)
+        await orGone(() => service.deleteSnapshot(volume, snapshot), again && 'UNKNOWN_SNAPSHOT')
         return done
       },
     },
   },
 ]
 
-const nothing = async (): Promise<void> => {}
-
-/** Carries out; where it may have been carried out already, and it shows by the error `code`, that is as good. */
-async function orSame<T>(action: () => Promise<T>, code: string | false, found: () => Promise<T>): Promise<T> {
+/** Makes; where it may have been made already, and `code` says that there is one, that one is as good if it is `found`. */
+async function orSame<T>(make: () => Promise<T>, code: string | false, found: () => Promise<T | undefined>): Promise<T> {
   try {
-    return await action()
+    return await make()
+  } catch (error) {
+    const same = code !== false && codeOf(error) === code ? await found() : undefined
+    if (same === undefined) throw error
+    return same
+  }
+}
+
+/** Deletes; where it may have been deleted already, and `code` says that there is none, that is as good. */
+async function orGone(remove: () => Promise<void>, code: string | false): Promise<void> {
+  try {
+    await remove()
   } catch (error) {
     if (code === false || codeOf(error) !== code) throw error
-    return found()
   }
+}
+
+/** A volume that is there already, if it is what is asked for. */
+function asRequested(found: VolumeView, { sizeBytes = found.sizeBytes, blockBytes, access }: VolumeRequest): VolumeView | undefined {
+  const options = volumeOptionWords({ ...access, ...(blockBytes === 4096 && { blockBytes }) })
+  return found.sizeBytes === sizeBytes && isDeepStrictEqual(found.options, options) ? found : undefined
 }
 
 async function change(service: VolumeService, volume: string, body: Asked['body']) {
@@ -172,6 +187,9 @@ const statuses: Readonly<Record<string, number>> = {
   NO_SPACE: 507,
 }
 
+/** A request that this many workers have died of is not tried on another one. */
+const attemptsMax = 3
+
 const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'FAILED')
 
 /** Never rejects: problems are answers (RFC 9457), with the error's `code` as a member. */
@@ -181,12 +199,16 @@ export async function answerVolumeRequest(request: HttpRequest, { service, again
   const handler = Object.hasOwn(found.methods, request.method) ? found.methods[request.method] : undefined
   const allow = Object.keys(found.methods).join(', ')
   if (handler === undefined) return problem(405, `${request.path} answers ${allow}.`, { Allow: allow })
-  try {
-    const names = (found.match ?? []).slice(1)
-    return await handler({ service, names, body: bodyOf(request), again })
-  } catch (error) {
-    const code = codeOf(error)
-    return problem(statuses[code] ?? 500, error instanceof Error ? error.message : String(error), {}, { code })
+  const names = (found.match ?? []).slice(1)
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await handler({ service, names, body: bodyOf(request), again: again || attempt > 1 })
+    } catch (error) {
+      const code = codeOf(error)
+      // The worker that has the volume starts again: whatever it had done is found there.
+      if (code === 'WORKER_LOST' && attempt < attemptsMax) continue
+      return problem(statuses[code] ?? 500, error instanceof Error ? error.message : String(error), {}, { code })
+    }
   }
 }
 

@@ -91,12 +91,14 @@ export class VolumeOwner {
   delete(name: string): Promise<void> {
     const { manager, store, audience } = this.#options
     return this.#serial.run(name, async () => {
-      const { id } = await manager.get(name)
+      const record = await this.#find(name)
+      // Of one that was being deleted when its owner died, that goes on.
+      if (record === undefined) return manager.delete(name)
       await audience.withdraw(name)
       try {
         await manager.delete(name)
         await this.#access.remove(name)
-        await forgetReservations(store, id)
+        await forgetReservations(store, record.id)
       } finally {
         // Where it could not be deleted it is there again.
         await audience.announce(name)
