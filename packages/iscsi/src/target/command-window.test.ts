@@ -6,10 +6,7 @@ test('commands are delivered in the order of CmdSN, whatever the order of arriva
   const window = new CommandWindow(10, 8)
   const delivered: number[] = []
   for (const number of [12, 11, 14, 10, 13]) assert.equal(window.takeNext(number) || window.arrive(number, () => delivered.push(number)), true)
-  assert.deepEqual(
-    delivered,
-    [10, 11, 12, 13, 14],
-  )
+  assert.deepEqual(delivered, [10, 11, 12, 13, 14])
   assert.equal(window.expected, 15)
 })
 

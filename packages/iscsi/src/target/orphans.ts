@@ -25,15 +25,20 @@ export class Orphans implements TaskConnection {
   }
 
   finish(task: IscsiTask, result: TaskResult): void {
-    if (task.isAborted) this.#session.end(task)
+    if (task.isAborted) this.#end(task)
     else this.#results.set(task, result)
   }
 
   async abort(task: IscsiTask): Promise<void> {
     task.isAborted = true
-    if (task.running === undefined || this.#results.delete(task)) this.#session.end(task)
+    if (task.running === undefined || this.#results.delete(task)) this.#end(task)
     else await this.#device.unitOf(task.lun)?.abortTask(task)
     await task.running
+  }
+
+  #end(task: IscsiTask): void {
+    this.#session.end(task)
+    task.release()
   }
 
   /** The result of a task that has ended meanwhile. */

@@ -166,8 +166,10 @@ export class ScsiTasks implements TaskConnection {
     if (task.isAborted) return task.running
     task.isAborted = true
     const { device } = this.#host
-    if (task.running === undefined) this.#end(task)
-    else await device.unitOf(task.lun)?.abortTask(task)
+    if (task.running === undefined) {
+      this.#end(task)
+      task.release()
+    } else await device.unitOf(task.lun)?.abortTask(task)
     await task.running
   }
 
@@ -279,11 +281,12 @@ export class ScsiTasks implements TaskConnection {
   #finish(task: IscsiTask, result: TaskResult): void {
     const hasData = task.payloads !== undefined && result.status === Status.good && result.sense === undefined
     if (!hasData || task.isAborted) this.#dropRegion(task)
+    this.#end(task)
     if (!task.isAborted) {
       if (hasData) this.#putDataIn(task, result)
       else this.#putResponse(task, result)
     }
-    this.#end(task)
+    task.release()
   }
 
   #end(task: IscsiTask): void {

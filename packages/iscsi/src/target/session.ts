@@ -54,11 +54,10 @@ export class Session {
     this.window = of.window
   }
 
-  /** A task is over. */
+  /** A task is over: its answer makes room for the next command. */
   end(task: IscsiTask): void {
     if (this.tasks.get(task.tag) === task) this.tasks.delete(task.tag)
     this.window.end()
-    task.release()
   }
 }
 

@@ -1,0 +1,52 @@
+import { ConnectionManager } from '@holdfast/engine'
+import { memoryDevice } from '@holdfast/storage/block'
+import { LogicalUnit, TargetDevice } from '../../scsi/index.ts'
+import { createIscsiTarget, iscsiFraming } from '../index.ts'
+import type { IscsiTargetOptions, TargetDescription } from '../index.ts'
+
+/** Names of the targets of `startTarget`. */
+export const targetNames = { open: 'iqn.2026-11.test:open', locked: 'iqn.2026-11.test:locked', guarded: 'iqn.2026-11.test:guarded' } as const
+/** The one initiator that `guarded` lets in. */
+export const guest = 'iqn.2026-11.test:guest'
+/** The one user of `locked`. */
+export const alice = { name: 'alice', secret: 'a long enough secret' } as const
+/** What the target proves itself with. */
+export const own = { name: 'holdfast', secret: 'another long secret' } as const
+
+const descriptions: readonly TargetDescription[] = [
+  { name: targetNames.open, alias: 'everybody', owner: 0, needsAuthentication: false },
+  { name: targetNames.locked, owner: 0, needsAuthentication: true },
+  { name: targetNames.guarded, owner: 0, needsAuthentication: false, initiators: [guest] },
+]
+
+/** A target in this thread, with a disk of 1 MiB behind each name. */
+export async function startTarget(more: Partial<IscsiTargetOptions> = {}): Promise<{ readonly port: number } & AsyncDisposable> {
+  const devices = new Map(descriptions.map(({ name }) => [name, deviceOf()]))
+  const manager = await ConnectionManager.start({
+    inThread: {
+      iscsi: {
+        framing: iscsiFraming,
+        create: node =>
+          createIscsiTarget(node, {
+            targets: {
+              find: name => descriptions.find(description => description.name === name),
+              list: () => descriptions,
+              device: async name => devices.get(name)!,
+            },
+            credentials: { secretOf: async name => (name === alice.name ? alice.secret : undefined), own },
+            portals: local => [{ ...local, portalGroupTag: 1 }],
+            ...more,
+          }),
+      },
+    },
+  })
+  const { port } = await manager.listen({ protocol: 'iscsi', framing: iscsiFraming, distributed: true, host: '127.0.0.1', port: 0 })
+  return { port, [Symbol.asyncDispose]: () => manager.close() }
+}
+
+function deviceOf(): TargetDevice {
+  const device = new TargetDevice()
+  const identity = { vendor: 'HOLDFAST', product: 'TEST', revision: '1', serial: '1', naa: Buffer.from('3000000000000001', 'hex') }
+  device.addUnit(0, new LogicalUnit({ device: memoryDevice({ sizeBytes: 1 << 20 }), identity }))
+  return device
+}
