@@ -97,3 +97,11 @@ test('what a command asks of the transport is never more than its CDB says, and 
   assert.equal(unit.dataOutBytes(Buffer.from('ff00000000000000', 'hex')), 0)
   assert.equal(unit.dataOutBytes(Buffer.from('28000000000000000200', 'hex')), 0)
 })
+
+test('a unit may offer only what fits a CDB of 16 bytes', async () => {
+  const { unit, initiators } = await testUnit(1, { maxCdbBytes: 16 })
+  assert.ok(unit.commands.entries.every(({ usage }) => usage.length <= 16))
+  assert.ok(!unit.commands.hasServiceActions(variableLengthCdb))
+  assert.ok(full.commands.hasServiceActions(variableLengthCdb))
+  assert.equal((await initiators[0].send(Buffer.alloc(32, variableLengthCdb))).text, 'ILLEGAL REQUEST: INVALID COMMAND OPERATION CODE')
+})

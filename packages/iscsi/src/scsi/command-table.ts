@@ -17,6 +17,8 @@ export interface TableEntry {
 /** Byte 7 of a variable length CDB: how many bytes follow it (SPC-4 4.2.3). */
 const additionalLengthAt = 7
 const variableHeaderBytes = 8
+/** SPC-4 4.2.3. */
+const longestCdbBytes = 260
 
 /** The commands of a unit. */
 export class CommandTable {
@@ -26,11 +28,12 @@ export class CommandTable {
   readonly byOpcode: readonly (TableEntry | undefined)[]
   readonly #byServiceAction = new Map<number, Map<number, TableEntry>>()
 
-  constructor(commands: readonly Command[], unit: LogicalUnit) {
+  constructor(commands: readonly Command[], unit: LogicalUnit, maxCdbBytes = longestCdbBytes) {
     this.entries = commands
       .filter(command => command.isSupported?.(unit) ?? true)
       .sort((a, b) => a.opcode - b.opcode || (a.serviceAction ?? 0) - (b.serviceAction ?? 0))
       .map(prepare)
+      .filter(({ usage }) => usage.length <= maxCdbBytes)
     const byOpcode = Array.from({ length: 256 }, (): TableEntry | undefined => undefined)
     for (const entry of this.entries) {
       const { opcode, serviceAction } = entry.command

@@ -49,6 +49,6 @@ export const logPages: readonly LogPage[] = [
     isSupported: unit => unit.device.isThin,
     parameters: provisioningParameters,
   },
-  // No temperature, and nothing exceptional.
-  { code: 0x2f, subpage: 0x00, name: 'Informational Exceptions', parameters: async () => [{ code: 0x0000, value: Buffer.from([0, 0, 0, 0]) }] },
+  // Nothing exceptional; a temperature that nobody knows.
+  { code: 0x2f, subpage: 0x00, name: 'Informational Exceptions', parameters: async () => [{ code: 0x0000, value: Buffer.from([0, 0, 0xff, 0xff]) }] },
 ]

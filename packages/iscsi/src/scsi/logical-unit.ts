@@ -41,6 +41,8 @@ export interface LogicalUnitOptions {
   copyTargets?(designator: Buffer): BlockDevice | undefined
   /** Tasks that may wait or run at once; more get TASK SET FULL. Default 1,024. */
   readonly maxTasks?: number
+  /** Commands with longer CDBs are not offered. Default 260: all are. With 16, reports fit initiators that know no variable length CDBs. */
+  readonly maxCdbBytes?: number
   /** Told of what should not have happened: the command ended with INTERNAL TARGET FAILURE. */
   onFault?(error: unknown): void
   /** Milliseconds since 1970. */
@@ -99,7 +101,7 @@ export class LogicalUnit {
     this.reservations = new Reservations(this, options.reservations ?? memoryReservationStore())
     this.mode = new ModeParameters(this, options.modes)
     this.modeChanged()
-    this.commands = new CommandTable(commands, this)
+    this.commands = new CommandTable(commands, this, options.maxCdbBytes)
     this.#byOpcode = this.commands.byOpcode
     this.#stops = [device.onResize(sizeBytes => this.#resized(sizeBytes)), this.ports.onChange(() => this.#portsChanged())]
   }
@@ -199,26 +201,35 @@ export class LogicalUnit {
    * an initiator.
    */
   async logicalUnitReset(nexus?: Nexus): Promise<void> {
-    const ended = this.abortTasks(() => true, nexus)
+    const ended = this.#tasks.abort(
+      () => true,
+      task => this.#endOfAborted(task, nexus),
+    )
     this.reservations.releaseReserve()
     this.mode.reset()
     this.isStopped = false
     this.nexuses.tellAll('BUS DEVICE RESET FUNCTION OCCURRED')
     this.nexuses.refreshAll()
-    await Promise.all([ended, copyManagerOf(this).discard()])
+    await ended
   }
 
   /**
    * Aborts the tasks of nexuses, on behalf of one. Tasks of others end with TASK ABORTED where TAS is set; where it is not, their initiators
    * are told by a unit attention (SAM-5 5.6).
    */
-  async abortTasks(ofNexus: (nexus: Nexus) => boolean, by?: Nexus, except?: ScsiTask): Promise<void> {
+  async abortTasks(ofNexus: (nexus: Nexus) => boolean, by: Nexus, except?: ScsiTask): Promise<void> {
     const isToAbort = (task: ScsiTask): boolean => task !== except && ofNexus(task.nexus)
     if (!this.mode.isTaskAbortedStatus) {
-      const others = this.#tasks.tasks.filter(task => isToAbort(task) && task.nexus.key !== by?.key)
+      const others = this.#tasks.tasks.filter(task => isToAbort(task) && task.nexus.key !== by.key)
       for (const { nexus } of others) this.nexuses.tell(this.nexuses.stateOf(nexus), 'COMMANDS CLEARED BY ANOTHER INITIATOR')
     }
-    await this.#tasks.abort(isToAbort, task => (this.mode.isTaskAbortedStatus && task.nexus.key !== by?.key ? taskAborted : silentlyAborted))
+    await this.#tasks.abort(isToAbort, task => this.#endOfAborted(task, by))
+  }
+
+  /** Its own tasks an initiator needs not be told of. */
+  #endOfAborted({ nexus }: ScsiTask, by: Nexus | undefined): TaskResult {
+    const isOfOther = by !== undefined && nexus.key !== by.key
+    return isOfOther && this.mode.isTaskAbortedStatus ? taskAborted : silentlyAborted
   }
 
   /** Tasks that wait or run. */

@@ -55,7 +55,7 @@ test('the pages of LOG SENSE: what there is, and how much is used (SPC-4 7.3, SB
   assert.equal(await log('4d00 4c 00 00 0000 ffff 00'), '8c000018 000103080000000601000000 000203080000000201000000'.replaceAll(' ', ''))
   assert.equal(await log('4d00 4c 00 00 0002 ffff 00'), '8c00000c000203080000000201000000')
   assert.equal((await a.send('4d00 4c 00 00 0003 ffff 00')).error?.field?.byte, 5)
-  assert.equal(await log('4d00 6f 00 00 0000 ffff 00'), 'af0000080000030400000000')
+  assert.equal(await log('4d00 6f 00 00 0000 ffff 00'), 'af000008000003040000ffff')
   assert.deepEqual((await a.send('4d00 7e 00 00 0000 ffff 00')).error?.field, { in: 'cdb', byte: 2, bit: 5 })
   assert.equal((await a.send('4d00 4c 01 00 0000 ffff 00')).error?.field?.byte, 3)
 })
