@@ -1,1 +1,17 @@
-export {}
+/** An iSCSI initiator: disks of any target as block devices. Begin with `connectDisk`, or `discoverTargets`. */
+export { connectDisk, IscsiDisk } from './disk/disk.ts'
+export type { ByteRange, DiskCallOptions, DiskOptions, DiskWriteOptions, RawCommandOptions } from './disk/disk.ts'
+export type { DiskIdentity, DiskLimits } from './disk/inspect.ts'
+export { ScsiError } from './disk/scsi-error.ts'
+export type { ScsiErrorCode } from './disk/scsi-error.ts'
+export { discoverTargets } from './discovery.ts'
+export type { DiscoverOptions } from './discovery.ts'
+export { IscsiSession, lunField } from './session.ts'
+export type { ManagementName } from './session.ts'
+export { IscsiError } from './errors.ts'
+export type { IscsiErrorCode } from './errors.ts'
+export type { ChapHash, DigestChoice, PortalOptions, SessionOptions } from './options.ts'
+export type { Interruption } from './interruption.ts'
+export type { SessionState } from './states.ts'
+export type { CommandOptions, CommandResult } from './task.ts'
+export type { FoundTarget, TargetAddress } from '../pdu/index.ts'

@@ -1,0 +1,88 @@
+/** Notices silence: of a target that owes an answer, and of a task that makes no progress. */
+import { IscsiError } from './errors.ts'
+import type { Connection } from './connection.ts'
+import { sendCommand } from './sending.ts'
+import type { SessionCore } from './session-core.ts'
+import { sessionStates } from './states.ts'
+import type { Task } from './task.ts'
+
+const shortestTickMs = 10
+const longestTickMs = 1000
+/** A task that was asked after so often without anything coming of it takes its connection down. */
+const asksMax = 5
+
+/** Of one session. */
+export class Watchdog {
+  readonly #core: SessionCore
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(core: SessionCore) {
+    this.#core = core
+  }
+
+  start(): void {
+    this.stop()
+    const { timeoutMs, recoveryMs } = this.#core.settings
+    const tickMs = Math.min(timeoutMs / 4, this.#core.recoveryLevel > 0 ? recoveryMs / 2 : Infinity, longestTickMs)
+    this.#timer = setInterval(() => this.#tick(), Math.max(shortestTickMs, tickMs))
+    this.#timer.unref()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  #tick(): void {
+    const core = this.#core
+    if (!sessionStates[core.state].sends) return
+    const nowMs = performance.now()
+    for (const connection of core.connections) if (connection.isReady) this.#listenTo(connection, nowMs)
+    if (core.recoveryLevel === 0) return
+    for (const task of core.tasks.values()) {
+      const isStale = nowMs - task.heardAtMs >= core.settings.recoveryMs
+      if (isStale && task.state === 'sent' && task.connection?.isReady === true) this.#askAfter(task, task.connection, nowMs)
+    }
+  }
+
+  /** Half of the time in silence, then a question, then the other half (RFC 7143 11.18). */
+  #listenTo(connection: Connection, nowMs: number): void {
+    const halfMs = this.#core.settings.timeoutMs / 2
+    const { pingedAtMs, receivedAtMs } = connection
+    if (pingedAtMs === undefined) {
+      if (nowMs - receivedAtMs > halfMs) this.#ping(connection)
+    } else if (receivedAtMs > pingedAtMs && nowMs - pingedAtMs > halfMs) {
+      // It lives, but the answer was lost on the way: the next silence has a question of its own.
+      connection.pingedAtMs = undefined
+    } else if (nowMs - pingedAtMs > halfMs) {
+      connection.fail(new IscsiError('CONNECTION_LOST', `the target has not answered for ${Math.round(nowMs - receivedAtMs)} ms`))
+    }
+  }
+
+  #ping(connection: Connection): void {
+    // Rejects with the connection, which says so itself.
+    this.#core.ping(connection).catch(() => undefined)
+  }
+
+  /** What has not come may be lost: error recovery within a command (7.1.4.1, 7.2.1). */
+  #askAfter(task: Task, connection: Connection, nowMs: number): void {
+    task.heardAtMs = nowMs
+    const { command, numbers } = task
+    const missing = numbers.missing()
+    const outBytes = command.dataOut?.length ?? 0
+    const isAcknowledged = this.#core.window.isAcknowledged(task.cmdSn)
+    if (!isAcknowledged || missing.length > 0) task.asked++
+    if (task.asked > asksMax)
+      return connection.fail(new IscsiError('CONNECTION_LOST', 'what is missing does not come, however often it is asked for'))
+    // Not acknowledged: sent once more under the same number (7.2.1).
+    if (!isAcknowledged) return sendCommand(connection, task)
+    if (missing.length > 0) connection.snackNumbers(task, missing)
+    else if (task.solicitedBytes < outBytes) connection.snackNumbers(task, [{ begin: numbers.next, length: 0 }])
+    else if (outBytes > 0 && numbers.next > 0) {
+      task.wantsOldNumbers = true
+      connection.snackNumbers(task, [{ begin: 0, length: 0 }])
+    }
+    connection.snackStatuses(connection.statuses.missing())
+    // Its answer tells StatSN: a status that was lost at the end of all shows only then.
+    if (connection.pingedAtMs === undefined) this.#ping(connection)
+  }
+}
