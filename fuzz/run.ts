@@ -1,10 +1,10 @@
 /**
- * `npm run fuzz`: throws mutated and random input at the decoders and at a whole server.
+ * `npm run fuzz`: throws mutated and random input at the decoders, and at a whole server over SMB and over iSCSI.
  *
  *     npm run fuzz [-- OPTIONS]
  *       --seconds N         for each target (default 60)
  *       --seed S            repeats a run (default: from the clock, printed)
- *       --target NAME       decoders or server (default: both)
+ *       --target NAME       decoders, server or iscsi (default: all)
  *       --only REGEX        only decoders whose name matches
  *       --findings DIR      where inputs that led to a finding go (default: a folder beside the system's temporary files)
  *
@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { fuzzDecoders } from './decoders.ts'
+import { fuzzIscsi } from './iscsi.ts'
 import { Random } from './random.ts'
 import { fuzzServer } from './server.ts'
 
@@ -26,7 +27,7 @@ const { values: options } = parseArgs({
     findings: { type: 'string', default: join(tmpdir(), 'holdfast-fuzz') },
   },
 })
-const targets = ['decoders', 'server']
+const targets = ['decoders', 'server', 'iscsi']
 if (options.target !== undefined && !targets.includes(options.target)) {
   console.error(`--target is one of ${targets.join(', ')}, not ${options.target}`)
   process.exit(2)
@@ -48,6 +49,14 @@ if (wants('server')) {
   const result = await fuzzServer({ seconds, random: random.fork(), findings: options.findings, log: line => console.log(line) })
   console.log(
     `server: ${result.conversations} conversations, ${result.messages} messages, ${result.opened} opens, ${result.checks} checks passed, ` +
+      `resident ${mebibytes(result.residentBytesBefore)} -> ${mebibytes(result.residentBytesAfter)}, ${result.findings.length} findings`,
+  )
+  findings.push(...result.findings)
+}
+if (wants('iscsi')) {
+  const result = await fuzzIscsi({ seconds, random: random.fork(), findings: options.findings, log: line => console.log(line) })
+  console.log(
+    `iscsi: ${result.conversations} conversations, ${result.messages} PDUs, ${result.opened} logins, ${result.checks} checks passed, ` +
       `resident ${mebibytes(result.residentBytesBefore)} -> ${mebibytes(result.residentBytesAfter)}, ${result.findings.length} findings`,
   )
   findings.push(...result.findings)

@@ -28,7 +28,7 @@ const mebibyte = 1024 * 1024
 const shares = ['share', 'share2'] as const
 const shareLimitBytes = 256 * mebibyte
 /** Lines in the server's log that no peer may cause. */
-const crashLine = /uncaught|unhandled|AssertionError|TypeError|RangeError|ReferenceError|ERR_INTERNAL|a worker died|out of memory/i
+export const crashLine = /uncaught|unhandled|AssertionError|TypeError|RangeError|ReferenceError|ERR_INTERNAL|a worker died|out of memory/i
 /** Each kind of peer comes from an address of its own: what one does must not be held against another. */
 const address = { wellBehaved: '127.0.0.1', misbehaving: '127.0.0.2', stranger: '127.0.0.3' }
 const keptFrames = 400
