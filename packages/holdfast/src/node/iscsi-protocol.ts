@@ -31,6 +31,10 @@ export function createIscsiOnWorker({ node, config, volumes, secretOf }: IscsiOn
       find: name => describe(volumes.find(name)),
       list: () => volumes.list().map(volume => describe(volume)),
       device: async name => units.device(name),
+      onRemove: listener =>
+        void volumes.onChange(async ({ kind, volume }) => {
+          if (kind === 'removed') await listener(volume.targetName)
+        }),
     },
     credentials: {
       secretOf: async user => secretOf(user),
@@ -89,6 +93,8 @@ class Units {
       device: open.device,
       identity: { ...model, serial: volume.serial, naa: Buffer.from(volume.naa, 'hex') },
       blockBytes: volume.blockBytes,
+      // Longer ones are for protection information; there are initiators that cannot take reports of them.
+      maxCdbBytes: 16,
       reservations: open.reservations,
       copyTargets: designator => this.#copyTarget(designator),
       onFault: error => this.#node.log('error', 'iscsi: a command failed inside', { volume: volume.name, error: String(error) }),

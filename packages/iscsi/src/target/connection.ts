@@ -124,6 +124,10 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
     this.#connection.close(reason)
   }
 
+  announceEnd(): void {
+    this.#phase?.announceSessionDrop()
+  }
+
   /** Looks whether the initiator is still there: called now and then. */
   watch(now: number): void {
     this.#tasks?.watch(now)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { TestContext } from 'node:test'
 import {
+  AsyncEvent,
   DataOut,
   finalBit,
   LogoutReason,
@@ -376,4 +377,18 @@ test('at level 2 a task goes on over a connection that takes the place of one th
   assert.equal((await raw.expect(Opcode.scsiResponse)).fields['status'], Status.good)
   manage(raw, 'taskReassign', { referencedTaskTag: 4711 })
   assert.equal((await raw.expect(Opcode.taskManagementResponse)).fields['response'], TaskManagementResponseCode.taskDoesNotExist)
+})
+
+test('sessions of a target that goes away are told, and end (11.9.1)', async context => {
+  await using other = await startTarget()
+  const raw = await RawInitiator.connect(other.port)
+  context.after(() => raw[Symbol.asyncDispose]())
+  await raw.login([
+    ['InitiatorName', guest],
+    ['TargetName', targetNames.open],
+  ])
+  await other.remove(targetNames.open)
+  const { fields } = await raw.expect(Opcode.asyncMessage)
+  assert.deepEqual([fields['event'], fields['parameter2'], fields['parameter3']], [AsyncEvent.sessionDrop, 2, 20])
+  assert.equal(await raw.receive(), undefined)
 })

@@ -2,6 +2,8 @@
 import type { Message } from '@holdfast/engine'
 import { MalformedError } from '@holdfast/wire'
 import {
+  AsyncEvent,
+  AsyncMessage,
   basicHeaderBytes,
   dataSegmentBytes,
   dataSegmentStart,
@@ -180,6 +182,13 @@ export class FullFeature {
     const { writer } = this.#host
     writer.put(NopIn, { targetTransferTag: transferTag, ...writer.serials(false) })
     writer.flush()
+  }
+
+  /** 11.9.1: the target drops all connections of the session, which may come back after Time2Wait. */
+  announceSessionDrop(): void {
+    const { writer, session } = this.#host
+    const { defaultTime2Wait: parameter2, defaultTime2Retain: parameter3 } = session.parameters
+    writer.put(AsyncMessage, { event: AsyncEvent.sessionDrop, ...writer.serials(), parameter2, parameter3 })
   }
 
   /** 11.17: with the header of what is rejected. */

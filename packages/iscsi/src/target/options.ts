@@ -30,6 +30,8 @@ export interface TargetDirectory {
   list(): readonly TargetDescription[]
   /** The device behind a target; asked on its owner only. Rejects when the disk cannot be opened. */
   device(name: string): Promise<TargetDevice>
+  /** Tells of targets that go away; they stay until what the listener returns has resolved. */
+  onRemove?(listener: (name: string) => Promise<void>): void
 }
 
 /** Who may log in (CHAP, RFC 7143 12.1.3). */

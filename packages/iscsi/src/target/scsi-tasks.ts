@@ -282,7 +282,8 @@ export class ScsiTasks implements TaskConnection {
     const hasData = task.payloads !== undefined && result.status === Status.good && result.sense === undefined
     if (!hasData || task.isAborted) this.#dropRegion(task)
     this.#end(task)
-    if (!task.isAborted) {
+    // Somebody else's doing is told (TAS, SAM-5 5.6); to what the initiator itself has aborted there is no answer.
+    if (!task.isAborted || result.status === Status.taskAborted) {
       if (hasData) this.#putDataIn(task, result)
       else this.#putResponse(task, result)
     }

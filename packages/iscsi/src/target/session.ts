@@ -18,6 +18,8 @@ export interface SessionParameters extends DataOutParameters {
 /** A connection of a session, as others of the session need it. */
 export interface SessionConnection {
   readonly cid: number
+  /** Tells the initiator that the session ends, before it does (RFC 7143 11.9.1). */
+  announceEnd(): void
   /** Ends it; its tasks are aborted with it. */
   close(reason: string): void
 }

@@ -35,6 +35,7 @@ export class TargetNode {
     this.limits = { ...defaultIscsiLimits, ...options.limits }
     this.sessions = new Sessions(worker.index, worker.workers)
     this.budget = new SolicitationBudget(this.limits.solicitedBytes)
+    options.targets.onRemove?.(name => this.#removed(name))
     this.#watch = setInterval(() => {
       const now = this.now()
       for (const connection of this.connections) connection.watch(now)
@@ -67,6 +68,12 @@ export class TargetNode {
     const { target } = session
     await target?.device.nexusLoss(target.nexus)
     this.worker.log('info', 'iscsi: session ends', { initiator: session.initiatorName, target: target?.description.name, reason })
+  }
+
+  async #removed(name: string): Promise<void> {
+    const sessions = [...this.sessions.of(name)]
+    for (const { connections } of sessions) for (const connection of connections.values()) connection.announceEnd()
+    await Promise.all(sessions.map(session => this.endSession(session, 'the target is removed')))
   }
 
   /** Without a target: for a discovery session. */

@@ -106,13 +106,13 @@ export class TaskManager {
   }
 
   async logicalUnitReset(unit: LogicalUnit, lun: bigint): Promise<void> {
-    const reset = unit.logicalUnitReset()
+    const reset = unit.logicalUnitReset(this.#host.nexus)
     await this.#abortAll(this.#host.sessions(), lun)
     await reset
   }
 
   async targetReset(): Promise<Code> {
-    const reset = this.#host.device.reset()
+    const reset = this.#host.device.reset(this.#host.nexus)
     await this.#abortAll(this.#host.sessions())
     await reset
     return 'complete'

@@ -19,8 +19,16 @@ const descriptions: readonly TargetDescription[] = [
   { name: targetNames.guarded, owner: 0, needsAuthentication: false, initiators: [guest] },
 ]
 
+/** Stopped with `await using`. */
+export interface RunningTarget extends AsyncDisposable {
+  readonly port: number
+  /** Says that a target goes away. */
+  remove(name: string): Promise<void>
+}
+
 /** A target in this thread, with a disk of 1 MiB behind each name. */
-export async function startTarget(more: Partial<IscsiTargetOptions> = {}): Promise<{ readonly port: number } & AsyncDisposable> {
+export async function startTarget(more: Partial<IscsiTargetOptions> = {}): Promise<RunningTarget> {
+  let remove: (name: string) => Promise<void> = async () => undefined
   const devices = new Map(descriptions.map(({ name }) => [name, deviceOf()]))
   const manager = await ConnectionManager.start({
     inThread: {
@@ -32,6 +40,7 @@ export async function startTarget(more: Partial<IscsiTargetOptions> = {}): Promi
               find: name => descriptions.find(description => description.name === name),
               list: () => descriptions,
               device: async name => devices.get(name)!,
+              onRemove: listener => void (remove = listener),
             },
             credentials: { secretOf: async name => (name === alice.name ? alice.secret : undefined), own },
             portals: local => [{ ...local, portalGroupTag: 1 }],
@@ -41,7 +50,7 @@ export async function startTarget(more: Partial<IscsiTargetOptions> = {}): Promi
     },
   })
   const { port } = await manager.listen({ protocol: 'iscsi', framing: iscsiFraming, distributed: true, host: '127.0.0.1', port: 0 })
-  return { port, [Symbol.asyncDispose]: () => manager.close() }
+  return { port, remove: name => remove(name), [Symbol.asyncDispose]: () => manager.close() }
 }
 
 function deviceOf(): TargetDevice {
