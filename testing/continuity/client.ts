@@ -12,6 +12,7 @@ import {
   headerSize,
   InfoType,
   IoctlRequest,
+  IoctlResponse,
   LeaseBreakAcknowledgment,
   LockFlags,
   LockRequest,
@@ -21,6 +22,8 @@ import {
   ReadResponse,
   SetInfoRequest,
   ShareAccess,
+  SrvCopychunkCopy,
+  SrvRequestResumeKeyResponse,
   TreeConnectRequest,
   TreeConnectResponse,
   WriteRequest,
@@ -245,6 +248,20 @@ export class Client {
   /** An IOCTL that changes something and that every server has: FSCTL_SET_SPARSE. */
   async setSparse(fileId: FileId, how: How = {}): Promise<string> {
     return this.ioctl(fileId, Fsctl.setSparse, Buffer.alloc(0), how)
+  }
+
+  /** FSCTL_SRV_REQUEST_RESUME_KEY (MS-SMB2 2.2.32.3): what names the open as the source of a copy. */
+  async resumeKey(fileId: FileId): Promise<Buffer> {
+    const body = IoctlRequest.toBytes({ ctlCode: Fsctl.srvRequestResumeKey, fileId, input: Buffer.alloc(0), maxOutputResponse: 32 })
+    const answer = await this.#start(Command.ioctl, body, {}).answer
+    if (answer === undefined || statusOf(answer) !== 'SUCCESS') throw new Error(`a resume key: ${statusOf(answer)}`)
+    return Buffer.from(SrvRequestResumeKeyResponse.decode(Buffer.from(IoctlResponse.decode(answer, headerSize).output)).resumeKey)
+  }
+
+  /** FSCTL_SRV_COPYCHUNK_WRITE (MS-SMB2 2.2.31.1) of the source's first bytes. */
+  startCopy(target: FileId, sourceKey: Buffer, { length, targetOffset = 0n }: { readonly length: number; readonly targetOffset?: bigint }): Started {
+    const input = SrvCopychunkCopy.toBytes({ sourceKey, chunks: [{ sourceOffset: 0n, targetOffset, length }] })
+    return this.#start(Command.ioctl, IoctlRequest.toBytes({ ctlCode: Fsctl.srvCopychunkWrite, fileId: target, input, maxOutputResponse: 12 }), {})
   }
 
   /** FSCTL_LMR_REQUEST_RESILIENCY (MS-SMB2 2.2.31.3). */

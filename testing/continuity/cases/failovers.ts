@@ -428,6 +428,41 @@ export const failoverCases: readonly Case[] = [
     },
   },
   {
+    section: '3.3.5.15.6',
+    title: 'a copy that was not answered is asked for again with the key of before',
+    shares,
+    expect: 'SUCCESS, "keptkept"',
+    async ask(scene) {
+      const { client, created, back } = await persistent(scene)
+      const key = await client.resumeKey(created.fileId)
+      await scene.failOver()
+      const again = await scene.client({ as: client })
+      const { fileId } = await again.create(scene.path, back)
+      const status = await again.startCopy(fileId, key, { length: 4, targetOffset: 4n }).status
+      return `${status}, ${await again.read(fileId)}`
+    },
+  },
+  {
+    section: '3.3.5.15.6',
+    title: 'a copy that overtakes the reconnect of its source waits for it',
+    shares,
+    expect: 'SUCCESS, "from"',
+    async ask(scene) {
+      const { client, back } = await persistent(scene)
+      const [source, createGuid] = [`${scene.path}-source`, newGuid()]
+      const { fileId: from } = await client.create(source, { contexts: [dh2q({ createGuid, persistent: true })] })
+      await client.write(from, 'from')
+      const key = await client.resumeKey(from)
+      await scene.failOver()
+      const again = await scene.client({ as: client })
+      const { fileId } = await again.create(scene.path, back)
+      const copy = again.startCopy(fileId, key, { length: 4 })
+      // The server handles it before what follows on the same connection.
+      await again.create(source, { contexts: [dh2c(from, { createGuid, persistent: true })] })
+      return `${await copy.status}, ${await again.read(fileId)}`
+    },
+  },
+  {
     section: '3.3.5.2.10',
     title: 'the ChannelSequence of a persistent open is counted from 0 again by the next process',
     shares,

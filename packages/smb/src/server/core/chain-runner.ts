@@ -2,15 +2,13 @@
 import { Command, Dialect } from '../../messages/constants.ts'
 import { headerOffset, headerSize } from '../../messages/header.ts'
 import { isNtError, NtStatus } from '../../messages/nt-status.ts'
+import { arrivalOf } from './arrival.ts'
 import type { Chain } from './chain.ts'
 import { enter, leave } from './channel-sequence.ts'
 import { execute, resolve } from './dispatch.ts'
 import { failureOf } from './errors.ts'
 import type { Outcome } from './handler-api.ts'
 import { movedAway, SmbRequest } from './request.ts'
-
-/** How long a request waits for the reconnect of its open, in milliseconds. */
-const arrivalMs = 5000
 
 /** Runs what is left of the chain until its end, or until a handler makes it wait. */
 export function runChain(chain: Chain): void {
@@ -69,30 +67,14 @@ function begin(request: SmbRequest): Outcome | Promise<Outcome> {
   }
 }
 
-/** Persistent opens wait for clients that may have several requests for them under way. */
+/** Once, and where what it names may be on its way. */
 function mayBeEarly({ tree, isRelated, hasWaited, entry }: SmbRequest): boolean {
   return tree?.share.continuouslyAvailable === true && !isRelated && !hasWaited && entry.fileIdAt >= 0
 }
 
-/**
- * Threads of a client that has a new connection do not wait for each other: some send requests with the FileId of before while another one still
- * asks for the open (Linux since 6.8). FILE_CLOSED would be given to the application.
- */
 async function afterArrival(request: SmbRequest): Promise<Outcome> {
   request.hasWaited = true
-  const { session, message, connection } = request
-  const { timers, dependencies } = connection.server
-  const at = headerSize + request.entry.fileIdAt
-  const volatileId = message.readBigUInt64LE(at + 8)
-  // It may arrive while the open table is asked.
-  const arrival = session.opens.arrival(volatileId)
-  const timer = timers.set(() => session.opens.stopWaiting(volatileId), arrivalMs)
-  try {
-    if (await dependencies.fileCommands.isAwaited(request, message.readBigUInt64LE(at))) await arrival
-    else session.opens.stopWaiting(volatileId)
-  } finally {
-    timers.clear(timer)
-  }
+  await arrivalOf(request, request.message, headerSize + request.entry.fileIdAt)
   return begin(request)
 }
 

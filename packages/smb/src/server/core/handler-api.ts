@@ -94,6 +94,8 @@ export interface RequestContext {
 
   /** CREATE tells which open it made, for the related requests that follow. The open is in `session.opens` already. */
   setOpen(open: ServerOpen): void
+  /** The session's open that the request names besides its own; a persistent one that is on its way back is waited for. */
+  otherOpen(fileId: Buffer): Promise<ServerOpen | undefined>
 
   /**
    * The request is going to wait for something that may take its time (a lock, an oplock break, a change): answers

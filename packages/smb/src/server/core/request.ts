@@ -3,6 +3,7 @@ import { HeaderFlags } from '../../messages/constants.ts'
 import { headerOffset, headerSize } from '../../messages/header.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
 import type { Signer } from '../../security/signing.ts'
+import { arrivalOf } from './arrival.ts'
 import type { Chain } from './chain.ts'
 import type { SmbConnection } from './connection.ts'
 import type { CommandEntry } from './dispatch.ts'
@@ -111,6 +112,12 @@ export class SmbRequest implements RequestContext {
 
   goOnWithoutConnection(): void {
     this.outlivesConnection = true
+  }
+
+  async otherOpen(fileId: Buffer): Promise<ServerOpen | undefined> {
+    const { opens } = this.session
+    if (opens.at(fileId, 0) === undefined) await arrivalOf(this, fileId, 0)
+    return opens.at(fileId, 0)
   }
 
   setOpen(open: ServerOpen): void {

@@ -87,6 +87,8 @@ export async function goOnWith(tree: TreeContext, files: ShareFiles, { record, .
   const { stream, isFolder } = record
   const open = new FileOpen({ tree, files, handle, grant, stream, isFolder, access: record.access, createOptions })
   if (kept !== undefined) open.resume(kept)
+  // Nobody has noted whether its key was asked for, and a copy may be under way with it (3.3.5.15.5).
+  open.hasResumeKey = true
   return open
 }
 

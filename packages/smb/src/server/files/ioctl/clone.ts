@@ -35,7 +35,7 @@ async function clone(request: RequestContext, target: FileOpen, extents: Extents
   const id = Buffer.alloc(16)
   id.writeBigUInt64LE(extents.sourceFileId.persistent, 0)
   id.writeBigUInt64LE(extents.sourceFileId.volatile, 8)
-  const source = request.session.opens.at(id, 0)
+  const source = await request.otherOpen(id)
   if (!(source instanceof FileOpen)) throw new StatusError(NtStatus.INVALID_HANDLE)
   needAccess(source, access.readData | access.execute)
   needAccess(target, access.writeData)

@@ -33,7 +33,7 @@ export const copyChunks: FileIoctl = async (request, target, asked) => {
   if (count > limits.chunks) return limitsExceeded()
   needInput(asked, headBytes + count * SrvCopychunk.fixedSize)
   const copy = SrvCopychunkCopy.decode(input)
-  const source = sourceOf(request, copy.sourceKey)
+  const source = await sourceOf(request, copy.sourceKey)
   checkAccess(source, target, asked.ctlCode)
   const total = copy.chunks.reduce((sum, chunk) => sum + chunk.length, 0)
   if (total > limits.totalBytes || copy.chunks.some(chunk => chunk.length > limits.chunkBytes || chunk.length === 0)) return limitsExceeded()
@@ -72,8 +72,9 @@ function limitsExceeded(): IoctlAnswer {
   }
 }
 
-function sourceOf(request: RequestContext, key: Uint8Array): FileOpen {
-  const source = request.session.opens.at(Buffer.from(key.buffer, key.byteOffset, key.length), 0)
+/** The key is the FileId, and holds as long as that: also through the end of the process where the open does (3.3.5.15.5). */
+async function sourceOf(request: RequestContext, key: Uint8Array): Promise<FileOpen> {
+  const source = await request.otherOpen(Buffer.from(key))
   if (!(source instanceof FileOpen) || !source.hasResumeKey) throw new StatusError(NtStatus.OBJECT_NAME_NOT_FOUND)
   return source
 }
