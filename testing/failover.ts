@@ -22,6 +22,7 @@ import { pauseFigures, spread } from './failover/figures.ts'
 import type { ArrivedLine } from './failover/figures.ts'
 import { holdSocket } from './failover/held-socket.ts'
 import { Restarter } from './failover/restarter.ts'
+import type { Restart } from './failover/restarter.ts'
 import { temporaryFolder } from './peers/folder.ts'
 import { alice, productMain } from './peers/server.ts'
 import { root } from './run/root.ts'
@@ -92,28 +93,34 @@ async function failover(name: string): Promise<boolean> {
   over.abort()
   const trouble = await killing
   const good = status === 0 && trouble === undefined
-  console.log(
-    `${good ? 'ok    ' : 'FAILED'} ${name}: ${server.restarts.length} times killed; ${lines.findLast(({ text }) => text.startsWith('done: '))?.text ?? ''}`,
-  )
+  const said = (what: string): string => lines.findLast(({ text }) => text.startsWith(`${what}: `))?.text ?? ''
+  console.log(`${good ? 'ok    ' : 'FAILED'} ${name}, ${said('kernel')}: ${server.restarts.length} times killed; ${said('done')}`)
   report(lines, server)
   if (!good) console.log([trouble ?? '', ...lines.slice(-60).map(({ text }) => text), server.log.slice(-4000)].join('\n').replace(/^/gm, '        '))
   return good
 }
 
 function report(lines: readonly ArrivedLine[], { restarts }: Restarter): void {
-  const { pauses, unnoticed, others } = pauseFigures(lines, restarts)
   const figures = {
     'down, from kill to ready': spread(restarts.map(({ killedAtMs, upAtMs }) => upAtMs - killedAtMs)),
-    'pause, counted from kill': spread(pauses.map(({ fromKillMs }) => fromKillMs)),
-    'pause, counted from ready': spread(pauses.map(({ fromUpMs }) => fromUpMs)),
-    'restarts that were not noticed': String(unnoticed),
-    'other pauses': `${others.length}, ${spread(others)}`,
     'errors given to applications': String(lines.filter(({ text }) => /^pauses: error|^failure: /.test(text)).length),
-    application: lines.findLast(({ text }) => text.startsWith('pauses: wrote'))?.text ?? 'did not end well',
+    ...(lines.some(({ text }) => text.startsWith('pauses: ')) ? figuresOfApplication(lines, restarts) : {}),
   }
   for (const [name, figure] of Object.entries(figures)) {
     console.log(`         ${name.padEnd(32)} ${figure}`)
     log(`${name}: ${figure}`)
+  }
+}
+
+/** Of the application that notices pauses; fsx runs without it. */
+function figuresOfApplication(lines: readonly ArrivedLine[], restarts: readonly Restart[]): Record<string, string> {
+  const { pauses, unnoticed, others } = pauseFigures(lines, restarts)
+  return {
+    'pause, counted from kill': spread(pauses.map(({ fromKillMs }) => fromKillMs)),
+    'pause, counted from ready': spread(pauses.map(({ fromUpMs }) => fromUpMs)),
+    'restarts that were not noticed': String(unnoticed),
+    'other pauses': `${others.length}, ${spread(others)}`,
+    application: lines.findLast(({ text }) => text.startsWith('pauses: wrote'))?.text ?? 'did not end well',
   }
 }
 

@@ -3,6 +3,7 @@
 set -eu
 . "$(dirname "${BASH_SOURCE[0]}")/../linux/mount.sh"
 seconds=$6
+echo "kernel: $(uname -r)"
 # What the kernel negotiated, not what was asked for.
 grep -q " $mnt cifs .*persistenthandles" /proc/mounts || fail "persistent handles are not in force"
 python3 "$(dirname "${BASH_SOURCE[0]}")/pauses.py" "$mnt/records.$$" "$seconds" &

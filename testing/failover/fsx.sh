@@ -3,6 +3,7 @@
 # fails is told, and the next pass begins: how often, and by which operation, is what one wants to know. Without mapped writes: Linux 6.12
 # loses some of them without any failure, and with Samba as well (seed 354355127, operation 662).
 set -u
+echo "kernel: $(uname -r)"
 passes=0 failures=0
 seed=$((RANDOM * 32768 + RANDOM))
 while [ "$SECONDS" -lt "$6" ]; do
