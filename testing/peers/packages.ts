@@ -26,6 +26,8 @@ const peers = {
   libgssapi: { debianPackage: 'libgssapi-krb5-2' },
   tar: { program: 'tar', debianPackage: 'tar' },
   'mkfs.btrfs': { program: 'mkfs.btrfs', debianPackage: 'btrfs-progs' },
+  'mkfs.ext4': { program: 'mkfs.ext4', debianPackage: 'e2fsprogs' },
+  'mkfs.xfs': { program: 'mkfs.xfs', debianPackage: 'xfsprogs' },
   mount: { program: 'mount', debianPackage: 'mount' },
   'iscsi-test-cu': { program: 'iscsi-test-cu', debianPackage: 'libiscsi-bin' },
   tgtd: { program: 'tgtd', debianPackage: 'tgt' },

@@ -9,7 +9,7 @@
  * - the rest of a page that is written in part has to be read from the disk: it is asked for first, without waiting;
  * - hole punching keeps the file's lock for long: meanwhile writes go to the thread pool;
  * - the kernel slows down whoever makes too many pages dirty: once much is dirty it is measured, and when a write took long, the thread pool
- *   takes over until none of its writes took long for a second;
+ *   takes over until none of its writes took long for 250 ms;
  * - copying takes its time: more than 1 MiB goes to the thread pool.
  */
 import {
@@ -46,9 +46,9 @@ import { deviceError } from './device-errors.ts'
 const synchronousBytes = 1 << 20
 /** With less than this dirty, no kernel slows a writer down. */
 const measuredFromBytes = 64 << 20
-const slowMs = 5
-const slowOnPoolMs = 20
-const staySlowMs = 1000
+/** Longer than a busy machine takes the processor away from us, as a rule; the kernel's pauses are up to 200 ms. */
+const slowMs = 20
+const staySlowMs = 250
 const cachePageBytes = 4096
 const fillBytes = 1 << 20
 
@@ -199,7 +199,7 @@ export class BackingFile {
 
   #stayedSlow(begin: number): void {
     const end = performance.now()
-    if (end - begin > slowOnPoolMs) this.#slowUntil = end + staySlowMs
+    if (end - begin > slowMs) this.#slowUntil = end + staySlowMs
   }
 
   /** All that was written before the call is on stable storage when it resolves. Calls that wait share one fdatasync. */

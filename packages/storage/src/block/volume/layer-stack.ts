@@ -5,6 +5,7 @@
  */
 import { bytesOf, partOf } from '../buffers.ts'
 import type { BackingFile } from './backing-file.ts'
+import type { StepHook } from './manager.ts'
 import type { Validity } from './validity.ts'
 
 /** A layer; the base has no `validity`. */
@@ -250,7 +251,7 @@ export class LayerStack {
    * what is moved is on stable storage beneath before it is removed above, and that it is removed is stable before it may be written beneath.
    * When all pages have been moved in ascending order nothing is left above.
    */
-  async merge(layer: Layer, offset: number): Promise<void> {
+  async merge(layer: Layer, offset: number, onStep: StepHook): Promise<void> {
     const index = this.#layers.indexOf(layer)
     const beneath = this.#layers[index - 1]
     const end = offset + this.pageBytes
@@ -258,6 +259,7 @@ export class LayerStack {
     for (let at = offset; at < end;) {
       const runEnd = layer.validity!.runEnd(at, end)
       if (layer.validity!.has(at)) {
+        await onStep(`move ${at}`)
         await this.#move(layer, index - 1, at, runEnd)
         isMoved = true
       }
@@ -265,6 +267,7 @@ export class LayerStack {
     }
     if (isMoved) {
       await beneath.file.flush()
+      await onStep(`punch ${offset}`)
       await layer.file.punch(offset, this.pageBytes)
       layer.validity!.clear(offset, this.pageBytes)
       await layer.file.flush()

@@ -8,9 +8,12 @@ export interface VolumeManagerOptions {
   /** Made if it is not there. A folder for each volume is made in it, named with its id. */
   readonly folder: string
   readonly metadata: VolumeMetadata
-  /** Called before each step that leaves a trace on the disk, with what it is. Tests end the process there. */
-  readonly onStep?: (step: string) => void
+  /** Called before each step that leaves a trace on the disk, with what it is, and waited for. Tests end the process there. */
+  readonly onStep?: StepHook
 }
+
+/** Hears of a step that is about to be done. */
+export type StepHook = (step: string) => void | Promise<void>
 
 /** A volume to be. */
 export interface NewVolume {

@@ -40,7 +40,7 @@ class Manager implements VolumeManager {
       const source = from && (await this.#source(from))
       const record = newRecord(volume, source)
       const { metadata } = this.#options
-      this.#step('save record')
+      await this.#step('save record')
       await metadata.save(record)
       try {
         return publicRecord(await this.#make(record, source))
@@ -64,7 +64,7 @@ class Manager implements VolumeManager {
     await files.make(partitionSizes(record).map((sizeBytes, partition) => ({ partition, layer: 0, sizeBytes })))
     const ready: StoredVolume = { ...record, state: 'ready', snapshotKind: kind, physicalBlockBytes: blockBytes }
     if (source !== undefined) await this.#fill(ready, source)
-    this.#step('save record')
+    await this.#step('save record')
     await this.#options.metadata.save(ready)
     return ready
   }
@@ -128,7 +128,7 @@ class Manager implements VolumeManager {
   async delete(name: string): Promise<void> {
     await this.#serially([name], async () => {
       const record = this.#open.get(name)?.record ?? (await this.#find(name)) ?? (await this.#unknown(name))
-      this.#step('save record')
+      await this.#step('save record')
       try {
         await this.#options.metadata.save({ ...record, state: 'deleting' })
       } finally {
@@ -212,7 +212,7 @@ class Manager implements VolumeManager {
 
   async #remove(record: StoredVolume): Promise<void> {
     await this.#filesOf(record).removeAll()
-    this.#step('remove record')
+    await this.#step('remove record')
     await this.#options.metadata.remove(record.name)
   }
 
@@ -235,8 +235,8 @@ class Manager implements VolumeManager {
     return { files: this.#filesOf(record), metadata: this.#options.metadata, onStep: step => this.#step(step) }
   }
 
-  #step(step: string): void {
-    this.#options.onStep?.(step)
+  async #step(step: string): Promise<void> {
+    await this.#options.onStep?.(step)
   }
 }
 

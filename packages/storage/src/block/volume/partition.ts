@@ -4,6 +4,7 @@ import type { BlockWriteOptions, MismatchAt, ProvisioningRun } from '../block-de
 import { bytesOf, firstDifference, orInto } from '../buffers.ts'
 import { LayerStack } from './layer-stack.ts'
 import type { Layer, LayerStackOptions } from './layer-stack.ts'
+import type { StepHook } from './manager.ts'
 import { RangeOrder } from './range-order.ts'
 import type { Turn } from './range-order.ts'
 import type { Partition } from './routed-volume.ts'
@@ -161,11 +162,11 @@ export class LocalPartition implements Partition {
   }
 
   /** Merges a layer into the one beneath it, page by page; stops early, and returns false, when `isStopped` says so. */
-  async merge(layer: Layer, isStopped: () => boolean): Promise<boolean> {
+  async merge(layer: Layer, { isStopped, onStep }: { readonly isStopped: () => boolean; readonly onStep: StepHook }): Promise<boolean> {
     const { pageBytes } = this.#stack
     for (let offset = 0; offset < this.#sizeBytes; offset += pageBytes) {
       if (isStopped() || this.#isClosed) return false
-      await this.#inTurn(offset, pageBytes, { isExclusive: true }, () => this.#stack.merge(layer, offset))
+      await this.#inTurn(offset, pageBytes, { isExclusive: true }, () => this.#stack.merge(layer, offset, onStep))
     }
     return true
   }

@@ -3,12 +3,13 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import { cloneFileRangeAsync, errno, orThrow } from '@holdfast/posix'
 import { VolumeError } from './errors.ts'
+import type { StepHook } from './manager.ts'
 
 /** Where a volume is, and who wants to know each step. */
 export interface VolumeFilesOptions {
   readonly folder: string
   readonly id: string
-  readonly onStep: (step: string) => void
+  readonly onStep: StepHook
 }
 
 const noSpace: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
@@ -29,7 +30,7 @@ export const filesystemError = (error: unknown, folder: string): unknown => {
 export class VolumeFiles {
   readonly path: string
   readonly #folder: string
-  readonly #onStep: (step: string) => void
+  readonly #onStep: StepHook
 
   constructor({ folder, id, onStep }: VolumeFilesOptions) {
     this.#folder = folder
@@ -64,7 +65,7 @@ export class VolumeFiles {
   async clone(sourceFd: number, { partition, layer }: { readonly partition: number; readonly layer: number }): Promise<boolean> {
     return this.#step(`clone ${partition}.${layer}`, async () => {
       await using target = await fs.open(this.pathOf(partition, layer), 'r+')
-      return cloneWhole(sourceFd, target.fd)
+      return await cloneWhole(sourceFd, target.fd)
     })
   }
 
@@ -93,8 +94,8 @@ export class VolumeFiles {
     })
   }
 
-  #step<T>(step: string, action: () => Promise<T>): Promise<T> {
-    this.#onStep(step)
+  async #step<T>(step: string, action: () => Promise<T>): Promise<T> {
+    await this.#onStep(step)
     return this.#attempt(action)
   }
 

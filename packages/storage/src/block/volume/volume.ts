@@ -4,7 +4,7 @@ import type { BlockDevice } from '../block-device.ts'
 import { BackingFile } from './backing-file.ts'
 import { VolumeError } from './errors.ts'
 import type { Layer } from './layer-stack.ts'
-import type { VolumeDevice } from './manager.ts'
+import type { StepHook, VolumeDevice } from './manager.ts'
 import type { VolumeMetadata } from './metadata.ts'
 import { LocalPartition } from './partition.ts'
 import { allLayers, partitionSizes, publicRecord } from './record.ts'
@@ -19,7 +19,7 @@ import type { VolumeFiles } from './volume-files.ts'
 export interface VolumeContext {
   readonly files: VolumeFiles
   readonly metadata: VolumeMetadata
-  readonly onStep: (step: string) => void
+  readonly onStep: StepHook
 }
 
 class Device extends RoutedVolume implements VolumeDevice {
@@ -98,7 +98,7 @@ export class Volume {
     const sizes = partitionSizes(record)
     await files.make(sizes.flatMap((size, partition) => (partition < count ? [] : filesOf(partition, record.layers, size))))
     for (const [index, { layers }] of this.#partitions.entries()) {
-      onStep(`grow ${index}`)
+      await onStep(`grow ${index}`)
       await deviceAttempt(() => Promise.all(layers.map(({ file }) => file.grow(sizes[index]))))
     }
     const added = await openPartitions(record, record.layers, files, count)
@@ -253,7 +253,9 @@ export class Volume {
     const { mergingLayer, layers } = this.#record
     const index = layers.indexOf(mergingLayer!)
     for (const partition of this.#partitions) {
-      const isWhole = await deviceAttempt(() => partition.merge(partition.layers[index], () => this.#isClosing))
+      const isWhole = await deviceAttempt(() =>
+        partition.merge(partition.layers[index], { isStopped: () => this.#isClosing, onStep: this.#context.onStep }),
+      )
       if (!isWhole) return
     }
     const { mergingLayer: _, ...rest } = this.#record
@@ -290,7 +292,7 @@ export class Volume {
    */
   async #save(record: StoredVolume): Promise<void> {
     const { metadata, onStep } = this.#context
-    onStep('save record')
+    await onStep('save record')
     try {
       await metadata.save(record)
       this.#record = record

@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import type { BlockDevice } from '../../block-device.ts'
 import type { BlockDeviceUnderTest } from '../../compliance.ts'
 import { VolumeRecords, memoryVolumeMetadata, openVolumes } from '../index.ts'
-import type { NewVolume, VolumeManager } from '../index.ts'
+import type { NewVolume, SnapshotKind, VolumeManager } from '../index.ts'
 
 const name = 'disk'
 
@@ -28,6 +28,10 @@ export class VolumeSubject implements BlockDeviceUnderTest {
     const manager = await openVolumes({ folder, metadata: memoryVolumeMetadata(records) })
     await manager.create({ name, sizeBytes: 2 << 20, ...shape })
     return new VolumeSubject(folder, records, manager, await manager.open(name))
+  }
+
+  get snapshotKind(): SnapshotKind | undefined {
+    return this.#records.byName.get(name)?.snapshotKind
   }
 
   async resize(sizeBytes: number): Promise<void> {
