@@ -90,7 +90,9 @@ describe('holdfast serve', () => {
       assert.equal(err.includes('secret'), false)
       for (const line of err.trim().split('\n')) assert.equal(typeof JSON.parse(line), 'object')
     }
-    for (const name of readdirSync(join(folder, 'state'))) assert.equal(readFileSync(join(folder, 'state', name)).includes('secret'), false)
+    const files = readdirSync(join(folder, 'state'), { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
+    assert.ok(files.length > 0)
+    for (const { name, parentPath } of files) assert.equal(readFileSync(join(parentPath, name)).includes('secret'), false, name)
     assert.equal(existsSync(join(folder, 'state', 'lock')), false)
   })
 

@@ -96,7 +96,7 @@ function checkMutualChap(name: string, users: UserStore): void {
 function warnOfChap(users: UserStore, log: Logger): void {
   for (const user of users.list()) {
     const problem = chapProblemOf(user)
-    if (problem !== undefined) log.warn({ user: user.name }, `this user cannot log in over iSCSI: ${problem}`)
+    if (problem !== undefined) log.warn({ user: user.name, reason: problem }, 'this user cannot log in over iSCSI')
   }
 }
 

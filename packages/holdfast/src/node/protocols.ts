@@ -38,7 +38,13 @@ export function workerProtocols(objects?: ReadonlyMap<string, FileSystem>): Read
       async create(node, config) {
         if (!hasVolumes(config)) return unused
         const accounts = openAccounts({ stateDir: config.stateDir, domain: config.name, domainSid: config.identity.machineSid })
-        return createIscsiOnWorker({ node, config, volumes: await volumesOf(node, config), secretOf: user => accounts.chapSecretOf(user) })
+        const secretOf = (user: string): string | undefined => {
+          const secret = accounts.chapSecretOf(user)
+          const problem = secret === undefined ? accounts.chapProblem(user) : undefined
+          if (problem !== undefined) node.log('warn', 'this user cannot log in over iSCSI', { user, reason: problem })
+          return secret
+        }
+        return createIscsiOnWorker({ node, config, volumes: await volumesOf(node, config), secretOf })
       },
     },
     http: {
