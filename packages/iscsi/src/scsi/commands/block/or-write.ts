@@ -5,14 +5,14 @@ import type { LogicalUnit } from '../../logical-unit.ts'
 import { goodDataOut } from '../../results.ts'
 import { CheckCondition } from '../../sense.ts'
 import type { ScsiTask, TaskResult } from '../../task.ts'
-import { assertTransfer, blocksGiven, partOfBlock, durable, isDurable } from './transfer.ts'
+import { assertTransfer, dataGiven, partOfSector, durable, isDurable } from './transfer.ts'
 
 async function orWrite(task: ScsiTask, unit: LogicalUnit, lba: number, blocks: number, lengthAt: number, flags: number): Promise<TaskResult> {
   unit.assertWritable()
   assertTransfer(unit, lba, blocks, lengthAt)
   const dataOutBytes = blocks * unit.blockBytes
-  const given = blocksGiven(task, unit, dataOutBytes)
-  if (given === undefined) return partOfBlock(unit, dataOutBytes)
+  const given = dataGiven(task, dataOutBytes)
+  if (given === undefined) return partOfSector(unit, dataOutBytes)
   if (dataOutBytes > 0 && task.dataOutBytes > 0) {
     await unit.device.orWrite(given, lba * unit.blockBytes, isDurable(unit, flags) ? durable : undefined)
   }

@@ -141,7 +141,7 @@ for (const [name, cdbOf] of Object.entries(writes)) {
     await disk.good(cdbOf(0x10, 0, 1), Buffer.alloc(512))
   })
 
-  test(`${name}: less data than the CDB says is written as far as it goes in blocks, more is left alone`, async () => {
+  test(`${name}: less data than the CDB says is written, more is left alone`, async () => {
     const disk = smallDisk()
     const read = async (): Promise<Buffer> => disk.good(cdb10(0x28, 0, 0, 3))
     const { result: short } = await disk.run({ cdb: cdbOf(0, 0, 2), dataOut: Buffer.alloc(512, 1) })
@@ -154,7 +154,7 @@ for (const [name, cdbOf] of Object.entries(writes)) {
     assert.ok((await read()).equals(Buffer.concat([Buffer.alloc(512, 1), Buffer.alloc(512, 2), Buffer.alloc(512)])))
   })
 
-  test(`${name}: data that ends within a block is refused whole, and its residual told`, async () => {
+  test(`${name}: data that ends within a sector is refused whole, and its residual told`, async () => {
     const disk = smallDisk()
     const { result, sense } = await disk.run({ cdb: cdbOf(0, 0, 2), dataOut: Buffer.alloc(712, 1) })
     assert.deepEqual([result.status, result.dataOutBytes, sense?.key, sense?.code], [Status.checkCondition, 1024, 0x5, 0x0e03])
@@ -188,7 +188,12 @@ test('FUA_NV of older standards is let pass (SBC-3)', async () => {
   await disk.good(cdb10(0x28, 0x02, 0, 1))
 })
 
-test('blocks of 4096 bytes', async () => {
+test('blocks of 4096 bytes, of which a part may come', async () => {
+  const partly = smallDisk({ blockBytes: 4096 })
+  const { result } = await partly.run({ cdb: cdb10(0x2a, 0, 1, 1), dataOut: Buffer.alloc(512, 1) })
+  assert.deepEqual(result, { status: Status.good, dataInBytes: 0, dataOutBytes: 4096 })
+  assert.ok((await partly.good(cdb10(0x28, 0, 1, 1))).equals(Buffer.concat([Buffer.alloc(512, 1), Buffer.alloc(3584)])))
+
   const disk = smallDisk({ blockBytes: 4096 })
   await disk.good(cdb10(0x2a, 0, 255, 1), patternBlocks(255, 1, 4096))
   assert.ok((await disk.good(cdb10(0x28, 0, 255, 1))).equals(patternBlocks(255, 1, 4096)))

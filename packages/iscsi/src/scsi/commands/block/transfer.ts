@@ -26,17 +26,21 @@ export function assertTransfer(unit: LogicalUnit, lba: number, blocks: number, l
 /** What does not fit the CDB: more or less data than it speaks of, where that cannot be made good by a residual. */
 export const wrongDataLength = (): CheckCondition => new CheckCondition('ILLEGAL REQUEST', 'INVALID FIELD IN COMMAND INFORMATION UNIT')
 
+/** What a device writes at least (`BlockDevice`). */
+const sectorBytes = 512
+
 /**
- * The blocks that came, of those that the CDB speaks of. Undefined where of one of them only a part came: nothing of it can be used (`partOfBlock`).
+ * The data that came, of what the CDB speaks of: of the last block it may be a part. Undefined where it is none that a device can write: nothing of
+ * it can be used then (`partOfSector`).
  */
-export function blocksGiven(task: ScsiTask, unit: LogicalUnit, lengthBytes: number): readonly Buffer[] | undefined {
+export function dataGiven(task: ScsiTask, lengthBytes: number): readonly Buffer[] | undefined {
   if (task.dataOutBytes === lengthBytes) return task.dataOut
   if (task.dataOutBytes > lengthBytes) return partOf(task.dataOut, 0, lengthBytes)
-  return task.dataOutBytes % unit.blockBytes === 0 ? task.dataOut : undefined
+  return task.dataOutBytes % sectorBytes === 0 ? task.dataOut : undefined
 }
 
-/** The answer to data-out that ends within a block. Unlike with errors that are thrown, the residual tells what was missing. */
-export const partOfBlock = (unit: LogicalUnit, dataOutBytes: number): TaskResult => ({
+/** The answer to data-out that ends within a sector. Unlike with errors that are thrown, the residual tells what was missing. */
+export const partOfSector = (unit: LogicalUnit, dataOutBytes: number): TaskResult => ({
   status: Status.checkCondition,
   sense: encodeSense(wrongDataLength(), unit.isDescriptorSense),
   dataInBytes: 0,

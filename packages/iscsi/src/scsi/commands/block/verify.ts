@@ -6,7 +6,7 @@ import type { LogicalUnit } from '../../logical-unit.ts'
 import { good, goodDataOut } from '../../results.ts'
 import { CheckCondition, invalidFieldInCdb } from '../../sense.ts'
 import type { ScsiTask, TaskResult } from '../../task.ts'
-import { assertTransfer, blocksGiven, chunkBytes, chunks, exactDataOut, partOfBlock, repeated } from './transfer.ts'
+import { assertTransfer, dataGiven, chunkBytes, chunks, exactDataOut, partOfSector, repeated } from './transfer.ts'
 
 /** BYTCHK field (SBC-4 table 'BYTCHK field'). */
 const ByteCheck = { none: 0, everyBlock: 1, oneBlock: 3 } as const
@@ -73,8 +73,8 @@ async function verify(task: ScsiTask, unit: LogicalUnit, lba: number, blocks: nu
   if (byteCheck === ByteCheck.none) await readMedium(unit, offset, lengthBytes)
   else if (byteCheck === ByteCheck.oneBlock) await compareWithBlock(task, unit, offset, lengthBytes)
   else {
-    const given = blocksGiven(task, unit, lengthBytes)
-    if (given === undefined) return partOfBlock(unit, lengthBytes)
+    const given = dataGiven(task, lengthBytes)
+    if (given === undefined) return partOfSector(unit, lengthBytes)
     await compareMedium(unit, given, offset, Math.min(task.dataOutBytes, lengthBytes))
   }
   return goodDataOut(verifyDataOutBytes(blocks, flags, unit.blockBytes))

@@ -6,7 +6,7 @@ import type { LogicalUnit } from '../../logical-unit.ts'
 import { goodDataOut } from '../../results.ts'
 import { invalidFieldInCdb } from '../../sense.ts'
 import type { ScsiTask, TaskResult } from '../../task.ts'
-import { assertTransfer, blocksGiven, partOfBlock, durable } from './transfer.ts'
+import { assertTransfer, dataGiven, partOfSector, durable } from './transfer.ts'
 import { byteCheckOf, compareMedium, readMedium } from './verify.ts'
 
 /** Writes to the medium, past the cache, and reads it back; with BYTCHK it is compared as well. */
@@ -23,8 +23,8 @@ async function writeAndVerify(
   const byteCheck = byteCheckOf(task.cdb[flagsAt])
   if (byteCheck > 1) throw invalidFieldInCdb(flagsAt, 2)
   const dataOutBytes = blocks * unit.blockBytes
-  const given = blocksGiven(task, unit, dataOutBytes)
-  if (given === undefined) return partOfBlock(unit, dataOutBytes)
+  const given = dataGiven(task, dataOutBytes)
+  if (given === undefined) return partOfSector(unit, dataOutBytes)
   const offset = lba * unit.blockBytes
   const lengthBytes = bytesOf(given)
   if (lengthBytes > 0) {

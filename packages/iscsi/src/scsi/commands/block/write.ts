@@ -4,7 +4,7 @@ import { lba10, lba12, lba16, lba32, lba6, length10, length12, length16, length3
 import type { LogicalUnit } from '../../logical-unit.ts'
 import { goodDataOut } from '../../results.ts'
 import type { ScsiTask, TaskResult } from '../../task.ts'
-import { assertTransfer, blocksGiven, partOfBlock, durable, isDurable } from './transfer.ts'
+import { assertTransfer, dataGiven, partOfSector, durable, isDurable } from './transfer.ts'
 
 /** WRITE of all sizes. At once into the cache, where it is enabled and nobody asks for more. */
 export function write(
@@ -18,8 +18,8 @@ export function write(
   unit.assertWritable()
   assertTransfer(unit, lba, blocks, lengthAt)
   const dataOutBytes = blocks * unit.blockBytes
-  const given = blocksGiven(task, unit, dataOutBytes)
-  if (given === undefined) return partOfBlock(unit, dataOutBytes)
+  const given = dataGiven(task, dataOutBytes)
+  if (given === undefined) return partOfSector(unit, dataOutBytes)
   if (dataOutBytes === 0 || task.dataOutBytes === 0) return goodDataOut(dataOutBytes)
   const offset = lba * unit.blockBytes
   const options = isDurable(unit, flags) ? durable : undefined
