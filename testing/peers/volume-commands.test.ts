@@ -160,8 +160,8 @@ describe('volumes of a node', { timeout: 300_000, skip: missing('qemu-img', 'qem
   test('one that a command makes is there when the command ends, and gone when it is deleted', async () => {
     await volume(state(), 'create', 'disk1', '--size', '64MiB', '--option', 'no-auth')
     await qemuIo(urlOf(server.iscsi, 'disk1'), pattern('write', 1, '0', '1M'), pattern('read', 1, '0', '1M'), pattern('read', 0, '1M', '63M'))
-    const [{ usedBytes = 0 } = {}] = await volumeJson(state(), 'show', 'disk1')
-    assert.equal(usedBytes, MiB)
+    const [shown] = await volumeJson(state(), 'show', 'disk1')
+    assert.equal(shown.usedBytes, MiB)
     await volume(state(), 'delete', 'disk1')
     assert.equal(await mayLogIn(urlOf(server.iscsi, 'disk1')), false)
     assert.equal((await refusal(state(), 'show', 'disk1')).status, 1)

@@ -214,7 +214,10 @@ function addVolumeCommands(program: Command, context: CommandContext): void {
   )
     .argument('<name>', 'lower-case letters, digits, dots and hyphens')
     .option('--size <size>', 'such as 10GiB; space is taken as it is written')
-    .option('--option <option>', `one of ${volumeOptionsAllowed} (repeatable)`, (value: string, before: string[] = []) => [...before, value])
+    .option('--option <option>', `one of ${volumeOptionsAllowed} (repeatable)`, (value: string, before: string[] | undefined) => [
+      ...(before ?? []),
+      value,
+    ])
     .option('--from <volume@snapshot>', 'begin with what a snapshot holds, and with its size')
     .action(async (name: string, values: Values) => (await load()).createVolume(context, name, optionsOf(values)))
   command(volume, 'list', 'list the volumes', 'holdfast volume list', 'holdfast volume list --json --state /var/lib/holdfast').action(

@@ -16,7 +16,7 @@ function volumes(): VolumeService {
   return routedVolumeService(1, ((_worker: number, method: 'views', argument: undefined) => owner[method](argument)) as CallOwner)
 }
 
-async function ask(service: VolumeService, line: string, body: unknown = undefined, again = false) {
+async function ask(service: VolumeService, line: string, body?: unknown, again = false) {
   const content = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body)
   const text = `${line} HTTP/1.1\r\nHost: node\r\nContent-Length: ${Buffer.byteLength(content)}\r\n\r\n${content}`
   const request = readRequest(Buffer.from(text), { contentBytesMax: 65_536 })

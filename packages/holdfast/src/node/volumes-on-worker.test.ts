@@ -177,5 +177,8 @@ test('reservations are kept until the volume goes; an owner before cannot change
 
 test('volumes are spread over the workers', () => {
   const owners = new Set(Array.from({ length: 100 }, (_, index) => ownerOfVolume(`disk${index}`, 4)))
-  assert.deepEqual([...owners].sort(), [0, 1, 2, 3])
+  assert.deepEqual(
+    [...owners].sort((a, b) => a - b),
+    [0, 1, 2, 3],
+  )
 })

@@ -208,7 +208,7 @@ export class VolumesOnWorker implements WorkerVolumes, AsyncDisposable {
   }
 
   async #emit(change: VolumeChange): Promise<void> {
-    await Promise.all([...this.#listeners].map(listener => listener(change)))
+    await Promise.all([...this.#listeners].map(async listener => listener(change)))
   }
 }
 

@@ -163,7 +163,7 @@ export class UserStore {
   }
 }
 
-const isLongEnough = (password: string): boolean => [...password].length >= chapSecretCharactersMin
+const isLongEnough = (password: string): boolean => Array.from(password).length >= chapSecretCharactersMin
 
 type UserIdentity = Pick<StoredUser, 'name' | 'rid'>
 const bindingOf = ({ name, rid }: UserIdentity): string => `user ${rid} ${name}`
