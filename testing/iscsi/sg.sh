@@ -61,7 +61,7 @@ for page in "${!pages[@]}"; do
   says 0 "${pages[$page]}" sg_vpd -p "$page" "$disk"
   never 'unable to decode|too short|malformed|bad '
 done
-mapfile -t listed < <(sg_vpd -q -p sv -H "$disk" 2>/dev/null | sed 's/^ *[0-9a-f]\{2\} //; s/   .*//' | tr -s ' ' '\n' | tail -n +5 | grep -E '^[0-9a-f]{2}$' | sort -u)
+mapfile -t listed < <(sg_vpd -r -p sv "$disk" | tail -c +5 | od -An -v -t x1 | tr -s ' ' '\n' | grep .)
 [ "${#listed[@]}" -ge 10 ] || fail "sg_vpd lists too few pages: ${listed[*]}"
 for page in "${listed[@]}"; do
   says 0 . sg_inq --vpd --page="0x$page" "$disk"
