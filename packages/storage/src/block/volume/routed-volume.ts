@@ -171,6 +171,8 @@ export class RoutedVolume implements BlockDevice {
         else if (runs.length === maxRuns) return runs
         else runs.push({ ...run, offset: at })
       }
+      const last = runs.at(-1)!
+      if (last.offset + last.lengthBytes < share.base + share.offset + share.lengthBytes) return runs
     }
     return runs
   }
