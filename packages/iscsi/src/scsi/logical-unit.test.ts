@@ -6,6 +6,7 @@ import { AccessState, AccessStatusCode } from './ports.ts'
 import type { TargetPortGroup, TargetPortGroups } from './ports.ts'
 import { Status } from './status.ts'
 import { TargetDevice } from './target-device.ts'
+import { SlowDevice } from './test-support/slow-device.ts'
 import { TestInitiator, testIdentity, testNexus, testUnit } from './test-support/initiator.ts'
 
 const powerOn = 'POWER ON, RESET, OR BUS DEVICE RESET OCCURRED'
@@ -60,6 +61,30 @@ test('an initiator that comes back hears that its nexus was lost, and what happe
   unit.addNexus(a.nexus)
   assert.deepEqual(await a.attentions(), ['I_T NEXUS LOSS OCCURRED', 'CAPACITY DATA HAS CHANGED'])
   assert.deepEqual(await b.attentions(), ['CAPACITY DATA HAS CHANGED'])
+})
+
+test('a session that takes the place of another hears of the loss, and is not harmed when the old one ends at last (RFC 7143 6.3.5)', async () => {
+  const device = new SlowDevice()
+  const { unit, initiators } = await testUnit(2, { device })
+  const [old, other] = initiators
+  await old.send('160000000000')
+  const lost = old.run(old.task('28000000000100000100'))
+  const session = new TestInitiator(unit, { ...old.nexus })
+  unit.addNexus(session.nexus)
+  assert.deepEqual(await session.attentions(), ['I_T NEXUS LOSS OCCURRED'])
+  assert.equal((await other.send('160000000000')).status, Status.good, 'RESERVE of the old session is released')
+  await other.send('170000000000')
+  await session.send('160000000000')
+  const task = session.task('28000000000200000100')
+  const read = session.run(task)
+  const ended = unit.nexusLoss(old.nexus)
+  device.finish(1)
+  await Promise.all([lost, ended])
+  assert.equal(task.isAborted, false)
+  device.finish(2)
+  assert.equal((await read).status, Status.good)
+  assert.equal((await other.send('160000000000')).status, Status.reservationConflict)
+  assert.deepEqual(await session.attentions(), [])
 })
 
 test('initiators that went away are forgotten after some time, those that are there never', async () => {

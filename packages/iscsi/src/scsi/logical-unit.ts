@@ -168,14 +168,24 @@ export class LogicalUnit {
 
   /** An initiator has come (SAM-5 6.3: its unit attentions begin). Again after each login. */
   addNexus(nexus: Nexus): void {
+    const predecessor = this.nexuses.predecessorOf(nexus)
+    if (predecessor !== undefined) this.reservations.releaseReserve(predecessor)
     this.nexuses.add(nexus)
   }
 
-  /** Its session is gone: its tasks are aborted, reservations of RESERVE are released, persistent ones stay (SAM-5 6.3.4). */
+  /**
+   * Its session is gone: its tasks are aborted, reservations of RESERVE are released, persistent ones stay (SAM-5 6.3.4). A session that has
+   * taken its place is left alone.
+   */
   async nexusLoss(nexus: Nexus): Promise<void> {
     const state = this.nexuses.lose(nexus)
-    if (state !== undefined) this.reservations.releaseReserve(state)
-    await Promise.all([this.abortTaskSet(nexus), copyManagerOf(this).discard(nexus)])
+    const ended = this.#tasks.abort(
+      task => task.nexus === nexus,
+      () => silentlyAborted,
+    )
+    if (state === undefined) return ended
+    this.reservations.releaseReserve(state)
+    await Promise.all([ended, copyManagerOf(this).discard(nexus)])
   }
 
   /** ABORT TASK (SAM-5 7.2): resolves when nothing more happens for it. */

@@ -20,7 +20,8 @@ export const Gate = {
 
 /** A nexus, seen from a unit. */
 export interface NexusState {
-  readonly nexus: Nexus
+  /** Of the newest session. */
+  nexus: Nexus
   /** By what persistent reservations know it. */
   readonly registrant: string
   readonly attentions: UnitAttentions
@@ -53,7 +54,10 @@ export class Nexuses {
     return state
   }
 
-  /** It is there (again). The first unit attention of all tells it that it knows nothing (SAM-5 6.3.1), or that it was away (6.3.4). */
+  /**
+   * It is there (again). The first unit attention of all tells it that it knows nothing (SAM-5 6.3.1), or that it was away (6.3.4); away it was
+   * too when a session takes the place of another one that has not ended yet.
+   */
   add(nexus: Nexus): NexusState {
     const known = this.#states.get(nexus.key)
     const state: NexusState = known ?? {
@@ -64,17 +68,24 @@ export class Nexuses {
       isPresent: true,
     }
     if (known === undefined) state.attentions.add('POWER ON, RESET, OR BUS DEVICE RESET OCCURRED')
-    else if (!known.isPresent) state.attentions.add('I_T NEXUS LOSS OCCURRED')
+    else if (!known.isPresent || known.nexus !== nexus) state.attentions.add('I_T NEXUS LOSS OCCURRED')
+    state.nexus = nexus
     state.isPresent = true
     this.#states.set(nexus.key, state)
     this.refresh(state)
     return state
   }
 
-  /** Its session is gone. Undefined for one that was not there. */
+  /** The state of a nexus that another session is, or was, of. */
+  predecessorOf(nexus: Nexus): NexusState | undefined {
+    const state = this.#states.get(nexus.key)
+    return state?.nexus === nexus ? undefined : state
+  }
+
+  /** Its session is gone. Undefined for one that was not there, or that another session has taken the place of. */
   lose(nexus: Nexus): NexusState | undefined {
     const state = this.#states.get(nexus.key)
-    if (state === undefined || !state.isPresent) return undefined
+    if (state === undefined || !state.isPresent || state.nexus !== nexus) return undefined
     state.isPresent = false
     // To the end: the map's order is the order in which they went.
     this.#states.delete(nexus.key)

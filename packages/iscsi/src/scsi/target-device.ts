@@ -65,7 +65,7 @@ export class TargetDevice {
 
   /** Its session is gone: for all units. */
   async nexusLoss(nexus: Nexus): Promise<void> {
-    this.#nexuses.delete(nexus.key)
+    if (this.#nexuses.get(nexus.key) === nexus) this.#nexuses.delete(nexus.key)
     await Promise.all([...this.#units.values()].map(unit => unit.nexusLoss(nexus)))
   }
 
