@@ -55,13 +55,8 @@ export async function compare<Contender extends { readonly side: Side }>(
 const column = (text: string, width: number): string => text.padStart(width)
 
 /** The table's head. */
-export const tableHead = (peer: string): string => [
-  'figure'.padEnd(28),
-  'unit'.padEnd(10),
-  column('ours', 9),
-  column(peer, 9),
-  `   ours/${peer}: min  median     max`,
-].join(' ')
+export const tableHead = (peer: string): string =>
+  ['figure'.padEnd(28), 'unit'.padEnd(10), column('ours', 9), column(peer, 9), `   ours/${peer}: min  median     max`].join(' ')
 
 /** One line of the table. */
 export function tableLine({ figure, unit, ours, peer, ratios }: Comparison): string {

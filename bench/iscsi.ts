@@ -87,7 +87,18 @@ async function runPattern(contender: Contender, pattern: Pattern, count: number)
   const printed = await qemuImg([
     'bench',
     ...(pattern.isWrite ? ['-w', '--pattern=90'] : []),
-    ...['-t', 'none', '-f', 'raw', '-c', String(count), '-d', String(pattern.depth), '-s', String(pattern.blockBytes), '-S', String(step)],
+    '-t',
+    'none',
+    '-f',
+    'raw',
+    '-c',
+    String(count),
+    '-d',
+    String(pattern.depth),
+    '-s',
+    String(pattern.blockBytes),
+    '-S',
+    String(step),
     imageOf(contender, pattern.headerDigest),
   ])
   const [, seconds] = /Run completed in ([\d.]+) seconds/.exec(printed) ?? []
@@ -148,7 +159,11 @@ if (!options['ours-only']) {
 console.log(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.versions.node}; ${options.rounds} rounds, medians`)
 // What was never written is not read from anywhere.
 for (const contender of contenders) {
-  await runPattern(contender, { name: 'fill', isWrite: true, depth: 8, blockBytes: mebibyte, isRandom: false, headerDigest: false }, volumeBytes / mebibyte)
+  await runPattern(
+    contender,
+    { name: 'fill', isWrite: true, depth: 8, blockBytes: mebibyte, isRandom: false, headerDigest: false },
+    volumeBytes / mebibyte,
+  )
 }
 console.log(tableHead('tgt'))
 const results: Comparison[] = []
