@@ -114,11 +114,11 @@ export class DurableOpens {
   }
 
   /** Another client of the SMB 3.x family gets at nothing that waits for its client after a failure (MS-SMB2 3.3.5.9). */
-  reservedFrom({ respectsPersistent, clientGuid }: OpenRequest, opens: Iterable<Open>): Open | undefined {
-    if (respectsPersistent !== true) return undefined
+  isReserved({ respectsPersistent, clientGuid }: OpenRequest, opens: Iterable<Open>): boolean {
+    if (respectsPersistent !== true) return false
     // The specification makes no difference between clients. Linux opens a file anew while it has not come back to all that it had open before.
-    for (const open of opens) if (open.worker === noWorker && open.durable?.persistent === true && open.clientGuid !== clientGuid) return open
-    return undefined
+    for (const open of opens) if (open.worker === noWorker && open.durable?.persistent === true && open.clientGuid !== clientGuid) return true
+    return false
   }
 
   /** The connection of an open is gone. False: it does not outlive that, and is to be closed. */

@@ -169,10 +169,8 @@ export class OpenTable {
     const former = openOfInstance(this.#state, request)
     if (former !== undefined && !givesWayTo(former.appInstance!, request.appInstance!)) return { status: 'FILE_FORCED_CLOSED' }
     if (former !== undefined && request.endsFormerInstance === true) this.#end(former)
-    const reserved = this.#durable.reservedFrom(request, this.#state.findStream(request).stream?.opens ?? [])
-    if (reserved !== undefined) {
-      // It is in somebody's way: from here on the store knows since when it waits.
-      this.journal?.note(reserved.id)
+    if (this.#durable.isReserved(request, this.#state.findStream(request).stream?.opens ?? [])) {
+      this.#noteParked(request)
       return { status: 'FILE_NOT_AVAILABLE' }
     }
     const result = this.#state.waiting.attempt<OpenResult>({
@@ -180,7 +178,18 @@ export class OpenTable {
       attempt: () => this.#attemptOpen(worker, request),
       refused: status => ({ status }),
     })
-    return result instanceof Pending || result.status !== 'DELETE_PENDING' ? result : (this.#whenGone(request) ?? result)
+    if (result instanceof Pending) {
+      this.#noteParked(request)
+      // Nothing is answered before the wait is over, and that is what the next process has to know.
+      this.journal?.flush()?.catch(() => undefined)
+      return result
+    }
+    return result.status === 'DELETE_PENDING' ? (this.#whenGone(request) ?? result) : result
+  }
+
+  /** What waits for its client is in somebody's way: from here on the store knows since when. */
+  #noteParked(request: OpenRequest): void {
+    for (const open of this.#state.findStream(request).stream?.opens ?? []) if (open.parkedAt !== undefined) this.journal?.note(open.id)
   }
 
   /** What an open that gave way was to delete is on its way out: whoever asks for the file waits, and finds it gone. */
