@@ -1,4 +1,4 @@
-/** Holdfast inside another program: `serve` a folder, or a filesystem of your own, from Node. */
+/** Holdfast inside another program: `serve` folders and disks, or filesystems and block devices of your own, from Node. */
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,6 +10,7 @@ import { badValue, ConfigError } from './config/errors.ts'
 import { type ConfiguredLimits, isLimitName, limitAllowed, type LimitName, parseLimit, sortLimits } from './config/limits.ts'
 import { nodeNameAllowed, nodeNameFrom, nodeNamePattern, shareNameAllowed, shareNamePattern } from './config/names.ts'
 import { allowed } from './config/words.ts'
+import { checkLogins, parseVolumes, type VolumeToServe } from './embed-volumes.ts'
 import { createLogger, type Logger } from './log.ts'
 import type { NodeConfig, NodeShare, ShareSource } from './node/node-config.ts'
 import { startNode } from './node/node.ts'
@@ -52,19 +53,26 @@ export type ServedShare = string | FileSystem | ((ShareFromModule | ShareFromFol
 
 /** What `serve` serves, to whom, and where. */
 export interface ServeOptions {
-  /** By share name. */
-  readonly shares: Readonly<Record<string, ServedShare>>
-  /** Passwords by user name. */
+  /** By share name. May be left out where there are volumes. */
+  readonly shares?: Readonly<Record<string, ServedShare>>
+  /**
+   * Disks over iSCSI, by name: 1 to 63 lower-case letters, digits, dots and hyphens. The target of `disk0` is `iqn.2026-11.io.holdfast:disk0`, the
+   * disk its LUN 0. Volumes that the state folder has already are served as well.
+   */
+  readonly volumes?: Readonly<Record<string, VolumeToServe>>
+  /** Passwords by user name. iSCSI takes those of 12 characters or more. */
   readonly users: Readonly<Record<string, string>>
-  /** Where to listen; default `127.0.0.1:4450`, port 0 takes a free one. */
+  /** Where to listen for SMB; default `127.0.0.1:4450` where there are shares. Port 0 takes a free one. */
   readonly smb?: string | readonly string[]
+  /** Where to listen for iSCSI; default `127.0.0.1:3260` where there are volumes. */
+  readonly iscsi?: string | readonly string[]
   /** Where to answer /healthz, /readyz and /metrics; nowhere by default. */
   readonly http?: string | readonly string[]
-  /** A folder for users, keys and identity; by default a temporary one that goes with the server. */
+  /** A folder for users, keys, identity and volumes; by default a temporary one that goes with the server, and all that is in it. */
   readonly state?: string
   /** Worker threads; default one per core. */
   readonly workers?: number
-  /** No worker threads: all runs in the calling thread. Needed, and the default, as soon as a share is a FileSystem object. */
+  /** No worker threads: all runs in the calling thread. Needed, and the default, as soon as a share is a FileSystem object, or a volume a BlockDevice. */
   readonly inThread?: boolean
   readonly signing?: 'required' | 'enabled'
   readonly name?: string
@@ -77,18 +85,23 @@ export interface ServeOptions {
 export interface HoldfastServer extends AsyncDisposable {
   /** `127.0.0.1:4450`, one for each listener, with the ports that were really taken. */
   readonly smb: readonly string[]
+  readonly iscsi: readonly string[]
   readonly http: readonly string[]
   /** Stops accepting, finishes what runs. Idempotent. */
   close(): Promise<void>
 }
 
 /**
- * Serves shares until it is closed. Resolves when every listener is up.
+ * Serves shares and volumes until it is closed. Resolves when every listener is up.
  *
- * A FileSystem object lives in the thread that made it, so it is served from there (`inThread`). To use all cores with a filesystem of your own,
- * give a module instead: every worker imports it and calls its `fileSystem(options)`.
+ * A FileSystem or BlockDevice object lives in the thread that made it, so all is served from there (`inThread`). To use all cores with a filesystem
+ * of your own, give a module instead: every worker imports it and calls its `fileSystem(options)`.
  *
- * Throws ConfigError (`code` CONFIG) for options that are not allowed, StateError, and ListenError (`code` EADDRINUSE, EACCES, …).
+ * A volume is thin and lies in files of the state folder, or it is a BlockDevice. Who its disk is (serial number, designators) comes from its name and
+ * the state's identity: with `state` it is the same disk after a restart, and persistent reservations are back.
+ *
+ * Throws ConfigError (`code` CONFIG) for options that are not allowed, StateError, ListenError (`code` EADDRINUSE, EACCES, …),
+ * and VolumeError of @holdfast/storage/block.
  *
  * @example
  * // A folder, for smbclient //127.0.0.1/docs -p PORT -U alice
@@ -105,6 +118,21 @@ export interface HoldfastServer extends AsyncDisposable {
  * await share.writeFile('note.txt', 'remember the milk')
  * String(await share.readFile('note.txt')) // => 'remember the milk'
  * @example
+ * // A disk in files of the state folder, and one in memory.
+ * import { connectDisk } from '@holdfast/iscsi/initiator'
+ * import { memoryDevice } from '@holdfast/storage/block'
+ *
+ * await using server = await serve({
+ *   volumes: { disk0: '10GiB', scratch: { device: memoryDevice({ sizeBytes: 64 << 20 }), users: ['alice'] } },
+ *   users: { alice: 'correct horse' },
+ *   iscsi: '127.0.0.1:0',
+ * })
+ * const [host, port] = server.iscsi[0].split(':')
+ * const target = 'iqn.2026-11.io.holdfast:scratch'
+ * await using disk = await connectDisk({ host, port: Number(port), target, user: 'alice', password: 'correct horse' })
+ * await disk.write(0, Buffer.alloc(4096, 'x'), { fua: true })
+ * String(await disk.read(512, 512)).slice(0, 3) // => 'xxx'
+ * @example
  * await using server = await serve({
  *   shares: { archive: { module: new URL('./zip-filesystem.ts', import.meta.url), options: { file: 'archive.zip' }, readOnly: true } },
  *   users: { alice: 'secret' },
@@ -112,17 +140,14 @@ export interface HoldfastServer extends AsyncDisposable {
  * })
  */
 export async function serve(options: ServeOptions): Promise<HoldfastServer> {
-  const shares = Object.entries(options.shares).map(([name, share]) => parseShare(name, share))
-  const objects = new Map(shares.flatMap(({ share, object }) => (object === undefined ? [] : [[share.name, object] as const])))
-  if (objects.size > 0 && options.inThread === false) {
-    throw new ConfigError(
-      `inThread: false is not allowed: the share ${[...objects.keys()].join(', ')} is an object of this thread; give a module instead`,
-    )
-  }
-  const inThread = options.inThread ?? objects.size > 0
+  const shares = Object.entries(options.shares ?? {}).map(([name, share]) => parseShare(name, share))
+  const fileSystems = new Map(shares.flatMap(({ share, object }) => (object === undefined ? [] : [[share.name, object] as const])))
+  const { volumes, devices, objects } = parseVolumes(options.volumes ?? {})
+  if (options.inThread === false) checkThreads([...fileSystems.keys()], [...objects.keys()])
+  const inThread = options.inThread ?? fileSystems.size + objects.size > 0
   if (inThread && options.workers !== undefined && options.workers !== 1)
     throw badValue({ key: 'workers', isOption: true }, options.workers, '1 with inThread')
-  const addresses = parseAddresses(options)
+  const addresses = parseAddresses(options, volumes.length + devices.length > 0)
   const limits = parseLimits(options.limits ?? {})
   const name = options.name ?? nodeNameFrom('holdfast')
   if (!nodeNamePattern.test(name)) throw badValue({ key: 'name', isOption: true }, name, nodeNameAllowed)
@@ -136,14 +161,15 @@ export async function serve(options: ServeOptions): Promise<HoldfastServer> {
   cleanup.use(lockStateFolder(stateDir))
   const users = openUserStore(stateDir)
   for (const [user, password] of Object.entries(options.users)) users.set({ name: user, password })
+  checkLogins([...volumes, ...devices], users.list())
 
   const config: NodeConfig = {
     name: name.toUpperCase(),
     stateDir,
     identity: openIdentity(stateDir),
     shares: shares.map(({ share }) => share),
-    volumes: [],
-    iscsi: [],
+    volumes,
+    devices,
     ...addresses,
     ...(options.workers !== undefined && { workers: options.workers }),
     ...(inThread && { inThread }),
@@ -151,7 +177,7 @@ export async function serve(options: ServeOptions): Promise<HoldfastServer> {
     limits,
   }
   const log = options.log ?? createLogger({ level: 'silent', format: 'json' })
-  const node = await startNode(config, { log, ...(objects.size > 0 && { fileSystems: objects }) })
+  const node = await startNode(config, { log, fileSystems, devices: objects })
   const resources = cleanup.move()
   const close = async (): Promise<void> => {
     try {
@@ -160,7 +186,14 @@ export async function serve(options: ServeOptions): Promise<HoldfastServer> {
       resources.dispose()
     }
   }
-  return { smb: node.listeners.smb.map(formatAddress), http: node.listeners.http.map(formatAddress), close, [Symbol.asyncDispose]: close }
+  const { smb, iscsi, http } = node.listeners
+  return {
+    smb: smb.map(formatAddress),
+    iscsi: iscsi.map(formatAddress),
+    http: http.map(formatAddress),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
 }
 
 function temporaryState(cleanup: DisposableStack): string {
@@ -193,14 +226,35 @@ function parseShare(name: string, share: ServedShare): { share: NodeShare; objec
   return { share: made({ kind: 'module', url, options: given.options }) }
 }
 
-function parseAddresses({ smb = `127.0.0.1:${defaultPorts.smb}`, http = [] }: ServeOptions): { readonly smb: Address[]; readonly http: Address[] } {
-  const parse = (key: 'smb' | 'http', texts: string | readonly string[]): Address[] =>
+/** Objects cannot leave this thread. Throws ConfigError. */
+function checkThreads(shares: readonly string[], volumes: readonly string[]): void {
+  if (shares.length > 0) {
+    const remedy = 'give a module instead'
+    throw new ConfigError(`inThread: false is not allowed: the share ${shares.join(', ')} is an object of this thread; ${remedy}`)
+  }
+  if (volumes.length > 0)
+    throw new ConfigError(`inThread: false is not allowed: the device of the volume ${volumes.join(', ')} is an object of this thread; leave it out`)
+}
+
+type Addresses = Pick<NodeConfig, 'smb' | 'iscsi' | 'http'>
+
+/** Throws ConfigError. */
+function parseAddresses({ shares, smb, iscsi, http }: ServeOptions, hasVolumes: boolean): Addresses {
+  const parse = (key: keyof Addresses, texts: string | readonly string[] = []): Address[] =>
     (typeof texts === 'string' ? [texts] : texts).map(text => {
       const address = parseAddress(text, defaultPorts[key])
       if (address === undefined) throw badValue({ key, isOption: true }, text, addressAllowed)
       return address
     })
-  return { smb: parse('smb', smb), http: parse('http', http) }
+  const byDefault = (key: keyof Addresses, isServed: boolean): string[] => (isServed ? [`127.0.0.1:${defaultPorts[key]}`] : [])
+  const addresses = {
+    smb: parse('smb', smb ?? byDefault('smb', shares !== undefined)),
+    iscsi: parse('iscsi', iscsi ?? byDefault('iscsi', hasVolumes)),
+    http: parse('http', http),
+  }
+  if (addresses.smb.length + addresses.iscsi.length + addresses.http.length === 0)
+    throw new ConfigError('there is nothing to serve; give shares, or volumes')
+  return addresses
 }
 
 function parseLimits(given: Readonly<Record<string, number | string | undefined>>): ConfiguredLimits {

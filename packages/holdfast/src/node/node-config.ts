@@ -3,7 +3,7 @@
 import type { EngineLimits } from '@holdfast/engine'
 import type { Address } from '../config/addresses.ts'
 import type { Config } from '../config/config.ts'
-import type { VolumeSettings } from '../config/volumes.ts'
+import type { VolumeAccess, VolumeBlockBytes, VolumeSettings } from '../config/volumes.ts'
 import type { Identity } from '../state/folder.ts'
 import { controlSocketOf } from './control-socket.ts'
 
@@ -29,6 +29,12 @@ export interface NodeShare {
   readonly users?: readonly string[]
 }
 
+/** A block device of the calling thread, found under its name in `NodeResources`; in-thread nodes only. */
+export interface NodeDevice extends VolumeAccess {
+  readonly name: string
+  readonly blockBytes: VolumeBlockBytes
+}
+
 /** Login with Kerberos. */
 export interface NodeKerberos {
   /** Absolute path. */
@@ -46,6 +52,8 @@ export interface NodeConfig {
   readonly shares: readonly NodeShare[]
   /** Those that the configuration names; others are in the state already. */
   readonly volumes: readonly VolumeSettings[]
+  /** Served beside the volumes. */
+  readonly devices?: readonly NodeDevice[]
   /** Absolute path of the folder that has the volumes' bytes; where undefined, the one of the last time, at first `volumes` in the state. */
   readonly volumesDir?: string
   /** Absolute path of the Unix socket where the commands of this machine reach the node; nowhere where undefined. */
@@ -70,8 +78,13 @@ export interface NodeConfig {
 }
 
 /** Whether a node has volumes, or may be given some while it runs. */
-export const hasVolumes = ({ volumes, iscsi, controlSocket }: Pick<NodeConfig, 'volumes' | 'iscsi' | 'controlSocket'>): boolean =>
-  volumes.length > 0 || iscsi.length > 0 || controlSocket !== undefined
+export const hasVolumes = ({
+  volumes,
+  devices = [],
+  iscsi,
+  controlSocket,
+}: Pick<NodeConfig, 'volumes' | 'devices' | 'iscsi' | 'controlSocket'>): boolean =>
+  volumes.length > 0 || devices.length > 0 || iscsi.length > 0 || controlSocket !== undefined
 
 /** What the command line's configuration means for a node. */
 export function nodeConfigOf(config: Config, identity: Identity): NodeConfig {

@@ -4,6 +4,7 @@ import { rmSync } from 'node:fs'
 import type { Store } from '@holdfast/cluster'
 import { type Address, defaultPorts } from '../config/addresses.ts'
 import { socketPath, type SocketPath } from '../control/socket-path.ts'
+import { ConfigError } from '../config/errors.ts'
 import type { Logger } from '../log.ts'
 import { volumesFolder } from '../volumes/folder.ts'
 import { recoverVolumeManager } from '../volumes/manager.ts'
@@ -21,7 +22,11 @@ export async function prepareNodeVolumes(config: NodeConfig, store: Store, log: 
   const volumesDir = await volumesFolder(store, config.stateDir, config.volumesDir)
   await using manager = await recoverVolumeManager(volumesDir, store)
   await prepareVolumes({ manager, store, settings: config.volumes, log })
-  const isUsed = config.iscsi.length > 0 || (await manager.list()).length > 0
+  const names = (await manager.list()).map(({ name }) => name)
+  const { devices = [] } = config
+  const twice = devices.find(({ name }) => names.includes(name))
+  if (twice !== undefined) throw new ConfigError(`volumes.${twice.name}: the state has a volume of this name already; give the device another one`)
+  const isUsed = config.iscsi.length + devices.length + names.length > 0
   return { ...config, volumesDir, iscsi: isUsed && config.iscsi.length === 0 ? [defaultIscsiAddress] : config.iscsi }
 }
 

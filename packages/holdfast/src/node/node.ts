@@ -3,7 +3,6 @@
 import { openStorePort, type SqliteStore } from '@holdfast/cluster'
 import { ConnectionManager } from '@holdfast/engine'
 import { createPartitionMemory } from '@holdfast/smb/server'
-import type { FileSystem } from '@holdfast/storage'
 import { type Address, formatAddress } from '../config/addresses.ts'
 import { ConfigError } from '../config/errors.ts'
 import { type PassedSocket, passedSocketAt } from '../config/passed-sockets.ts'
@@ -12,12 +11,10 @@ import { checkedKerberos } from './kerberos.ts'
 import { hasVolumes, type NodeConfig } from './node-config.ts'
 import { freeControlSocket, prepareNodeVolumes } from './node-volumes.ts'
 import { nodeStoreOf, openNodeStore } from './open-store.ts'
-import { framings, type ProtocolName, workerProtocols } from './protocols.ts'
+import { framings, type ProtocolName, type ThreadObjects, workerProtocols } from './protocols.ts'
 
-export interface NodeResources {
+export interface NodeResources extends ThreadObjects {
   readonly log: Logger
-  /** The filesystems of shares of kind `object`, by share name. */
-  readonly fileSystems?: ReadonlyMap<string, FileSystem>
   /** Listening sockets that are there already, for those of the configured addresses that they are at. */
   readonly passedSockets?: readonly PassedSocket[]
   /** Opens the store of persistent opens and of volumes; default: a SQLite file at `path`. Tests put something in between. */
@@ -69,9 +66,9 @@ const listenProblems: Readonly<Record<string, (where: string) => string>> = {
  *     node.listeners.smb[0].port
  */
 export async function startNode(given: NodeConfig, resources: NodeResources): Promise<RunningNode> {
-  const { log, fileSystems, passedSockets = [], openStore = openNodeStore } = resources
-  // A FileSystem object cannot leave its thread: the worker node comes to it.
-  const inThread = given.inThread === true || (fileSystems?.size ?? 0) > 0
+  const { log, fileSystems, devices, passedSockets = [], openStore = openNodeStore } = resources
+  // An object cannot leave its thread: the worker node comes to it.
+  const inThread = given.inThread === true || (fileSystems?.size ?? 0) + (devices?.size ?? 0) > 0
   const kerberos = given.kerberos && checkedKerberos(given.kerberos, given.stateDir)
   if (kerberos) log.info(kerberos, 'login with Kerberos is on')
   // What has been started ends again, the last first, unless all of it comes up.
@@ -83,7 +80,7 @@ export async function startNode(given: NodeConfig, resources: NodeResources): Pr
   const manager = started.use(
     await ConnectionManager.start({
       services: store === undefined ? {} : { store: () => store.connect(), volumes: () => store.connect() },
-      ...(inThread ? { inThread: workerProtocols(fileSystems) } : { workerModule: new URL('./worker.ts', import.meta.url) }),
+      ...(inThread ? { inThread: workerProtocols({ fileSystems, devices }) } : { workerModule: new URL('./worker.ts', import.meta.url) }),
       config: { ...config, ...(kerberos && { kerberos }), partitions: config.shares.map(() => createPartitionMemory()) } satisfies NodeConfig,
       limits: config.limits.engine,
       ...(config.workers !== undefined && { workers: config.workers }),
