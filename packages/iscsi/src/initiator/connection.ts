@@ -56,6 +56,8 @@ export class Connection implements Sender, TransportOwner {
   readonly sendBytesMax: number
   /** StatSN. */
   readonly statuses: ReceivedSequence
+  /** It is up, and not to be used yet. */
+  isReserved = false
   /** Tasks that have their allegiance here. */
   load = 0
   /** When a NOP-Out went out that has no answer yet, in ms. */
@@ -80,7 +82,7 @@ export class Connection implements Sender, TransportOwner {
 
   /** True when commands may be sent on it. */
   get isReady(): boolean {
-    return connectionStates[this.#state].carries
+    return connectionStates[this.#state].carries && !this.isReserved
   }
 
   /** When something was received last, in ms. */
@@ -90,7 +92,7 @@ export class Connection implements Sender, TransportOwner {
 
   /** What to say that has come. */
   get expStatSn(): number {
-    return this.statuses.isComplete ? this.statuses.next : this.statuses.expected
+    return this.statuses.isComplete && !this.statuses.isHeld ? this.statuses.next : this.statuses.expected
   }
 
   go(event: ConnectionEvent): void {

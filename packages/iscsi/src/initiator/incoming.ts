@@ -125,6 +125,7 @@ function onDataIn(core: SessionCore, connection: Connection, pdu: ReceivedPdu): 
   // Of a task that was aborted, or is elsewhere now.
   if (task === undefined || task.connection !== connection) return
   task.heardAtMs = connection.receivedAtMs
+  if (isNewStatus) holdStatus(core, connection, task, pdu)
   const dataSn = word(bytes, at + headerOffset.dataSn)
   if (countNumber(core, connection, task, dataSn))
     takeData(task, bytes.subarray(dataAt, dataAt + dataBytes), word(bytes, at + headerOffset.bufferOffset))
@@ -143,6 +144,13 @@ function onDataIn(core: SessionCore, connection: Connection, pdu: ReceivedPdu): 
   if (task.end !== undefined) endIfWhole(core, connection, task)
 }
 
+/** Keeps a status from being acknowledged until its task has all its data: the target would throw away what may have to be sent again (11.16). */
+function holdStatus(core: SessionCore, connection: Connection, task: Task, pdu: ReceivedPdu): void {
+  if (core.recoveryLevel === 0 || task.command.dataIn === undefined) return
+  task.heldStatSn = word(pdu.bytes, pdu.at + headerOffset.statSn)
+  connection.statuses.hold(task.heldStatSn)
+}
+
 function takeData(task: Task, data: Buffer, offset: number): void {
   const { dataIn } = task.command
   if (dataIn === undefined || offset + data.length > dataIn.length)
@@ -159,6 +167,7 @@ function onScsiResponse(core: SessionCore, connection: Connection, pdu: Received
   task.heardAtMs = connection.receivedAtMs
   if (response.response !== ScsiResponseCode.completed)
     return core.failTask(task, new IscsiError('REJECTED', `the target failed to carry out a command (response ${response.response})`))
+  holdStatus(core, connection, task, pdu)
   const { flags, residualCount } = response
   const residualBytes = (flags & ScsiResponseFlags.underflow) !== 0 ? residualCount : (flags & ScsiResponseFlags.overflow) !== 0 ? -residualCount : 0
   // Copied: it outlives the receive buffer.

@@ -46,7 +46,8 @@ export class Recovery {
     core.exchanges.drop(new IscsiError('CONNECTION_LOST', error.message, { cause: error }), connection)
     core.connections = core.connections.filter(other => other !== connection)
     connection.go('clean')
-    if (!sessionStates[core.state].sends) return
+    // One that is being made is tried again by whoever makes it.
+    if (!sessionStates[core.state].sends || connection.isReserved) return
     const canReassign = core.recoveryLevel === 2 && core.agreed.DefaultTime2Retain > 0 && core.settings.reconnectMs > 0
     if (canReassign) void this.#remakeConnection(connection, error)
     else this.failSession(error)
@@ -154,12 +155,16 @@ export class Recovery {
     let joined: Connection | undefined
     const last = await this.#tryUntil(patienceMs, beganMs, async (signal, attempt) => {
       try {
-        joined = await core.join(lost.cid, signal)
+        const connection = await core.join(lost.cid, signal, true)
+        // The answer tells what of what was sent the target has.
+        await core.ping(connection)
+        joined = connection
       } catch (error) {
         // The target has forgotten the session: there is nothing to join.
         if (error instanceof IscsiError && error.status === LoginStatus.sessionDoesNotExist) return
         throw error
       }
+      joined.isReserved = false
       this.#reassign(tasks, joined)
       this.#tell('connection', { kind: 'restored', attempt, cause, pauseMs: Math.round(performance.now() - beganMs) })
     })

@@ -16,6 +16,9 @@ export class ReceivedSequence {
   /** Made when something is missing: most sequences never need it. */
   #missing: Set<number> | undefined
 
+  /** Came, and is not to be acknowledged yet. */
+  #held: Set<number> | undefined
+
   /** `first`: the number that comes first. */
   constructor(first = 0) {
     this.#next = first
@@ -26,11 +29,27 @@ export class ReceivedSequence {
     return this.#next
   }
 
-  /** The first that did not come: everything before it did. */
+  /** The first that did not come, or is held: everything before it may be acknowledged. */
   get expected(): number {
     let first = this.#next
-    for (const number of this.#missing ?? []) if (serialBefore(number, first)) first = number
+    for (const numbers of [this.#missing, this.#held]) for (const number of numbers ?? []) if (serialBefore(number, first)) first = number
     return first
+  }
+
+  /** True when something is held back from acknowledgement. */
+  get isHeld(): boolean {
+    return this.#held !== undefined && this.#held.size > 0
+  }
+
+  /** A number that came is not to be acknowledged until it is released. */
+  hold(number: number): void {
+    this.#held ??= new Set()
+    this.#held.add(number)
+  }
+
+  /** See `hold`. */
+  release(number: number): void {
+    this.#held?.delete(number)
   }
 
   get isComplete(): boolean {

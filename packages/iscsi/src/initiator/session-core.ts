@@ -120,11 +120,14 @@ export class SessionCore implements ConnectionHost {
     this.pump()
   }
 
-  /** Logs in a connection that joins the session; one with the same CID takes the place of that before (6.3.4). */
-  async join(cid: number, signal: AbortSignal | undefined): Promise<Connection> {
+  /**
+   * Logs in a connection that joins the session; one with the same CID takes the place of that before (6.3.4). `isReserved`: it carries nothing until
+   * it is told to. The response's ExpCmdSN is not looked at: some targets echo the request's CmdSN.
+   */
+  async join(cid: number, signal: AbortSignal | undefined, isReserved = false): Promise<Connection> {
     return this.#dial({ cid, tsih: this.#tsih, cmdSn: this.window.cmdSn, signal }, dialled => {
-      this.window.update(dialled.response.expCmdSn, dialled.response.maxCmdSn)
       const connection = this.#made(cid, dialled)
+      connection.isReserved = isReserved
       this.connections.push(connection)
       return connection
     })
@@ -216,7 +219,9 @@ export class SessionCore implements ConnectionHost {
 
   /** The session does not know a task any more. */
   release(task: Task): void {
-    if (this.tasks.delete(task.tag) && task.connection !== undefined) task.connection.load--
+    if (!this.tasks.delete(task.tag) || task.connection === undefined) return
+    task.connection.load--
+    if (task.heldStatSn !== undefined) task.connection.statuses.release(task.heldStatSn)
   }
 
   /** Tasks are to be sent, before all others, as new ones. */

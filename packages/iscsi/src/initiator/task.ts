@@ -67,6 +67,8 @@ export class Task {
   /** Bytes of data-out that were sent or asked for. */
   solicitedBytes = 0
   end: TaskEnd | undefined
+  /** StatSN of its end while data is missing: acknowledged, the target would throw the data away. */
+  heldStatSn: number | undefined
   /** When something was heard of it last, in ms. */
   heardAtMs = 0
   /** Ends listening to the signal. */
@@ -94,6 +96,7 @@ export class Task {
     this.dataInBytes = 0
     this.solicitedBytes = 0
     this.end = undefined
+    this.heldStatSn = undefined
   }
 
   /** True when everything that belongs to its end has come. */

@@ -24,7 +24,8 @@ export class Watchdog {
     this.stop()
     const { timeoutMs, recoveryMs } = this.#core.settings
     const tickMs = Math.min(timeoutMs / 4, this.#core.recoveryLevel > 0 ? recoveryMs / 2 : Infinity, longestTickMs)
-    this.#timer = setInterval(() => this.#tick(), Math.max(shortestTickMs, tickMs))
+    // Behind what has come meanwhile: a process that was busy itself must not take the others for silent.
+    this.#timer = setInterval(() => setImmediate(() => this.#tick()), Math.max(shortestTickMs, tickMs))
     this.#timer.unref()
   }
 
@@ -73,9 +74,9 @@ export class Watchdog {
     if (!isAcknowledged || missing.length > 0) task.asked++
     if (task.asked > asksMax)
       return connection.fail(new IscsiError('CONNECTION_LOST', 'what is missing does not come, however often it is asked for'))
-    // Not acknowledged: sent once more under the same number (7.2.1).
-    if (!isAcknowledged) return sendCommand(connection, task)
-    if (missing.length > 0) connection.snackNumbers(task, missing)
+    // Not acknowledged: sent once more under the same number (7.2.1). A target that has it already does not mind.
+    if (!isAcknowledged) sendCommand(connection, task)
+    else if (missing.length > 0) connection.snackNumbers(task, missing)
     else if (task.solicitedBytes < outBytes) connection.snackNumbers(task, [{ begin: numbers.next, length: 0 }])
     else if (outBytes > 0 && numbers.next > 0) {
       task.wantsOldNumbers = true
