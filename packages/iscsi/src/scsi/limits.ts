@@ -27,7 +27,6 @@ export const transferLimits = {
   /** A response lies in one piece of shared memory. */
   transferBytes: 8 * mebibyte,
   optimalBytes: mebibyte,
-  atomicBytes: mebibyte,
   unmapBytes: 512 * mebibyte,
   writeSameBytes: 16 * mebibyte,
 } as const
@@ -46,8 +45,9 @@ export function limitsOf(device: BlockDevice, blockBytes: number): BlockLimits {
     maximumUnmapDescriptors: device.isThin ? 256 : 0,
     optimalUnmapGranularityBlocks: device.isThin ? granularity : 0,
     maximumWriteSameBlocks: inBlocks(transferLimits.writeSameBytes),
-    maximumAtomicBlocks: inBlocks(transferLimits.atomicBytes),
-    atomicAlignmentBlocks: 0,
+    // All or nothing also when the power fails (SBC-4 4.29.2): files and page cache promise that of one of their blocks, and no more.
+    maximumAtomicBlocks: granularity,
+    atomicAlignmentBlocks: granularity,
     atomicGranularityBlocks: 0,
   }
 }

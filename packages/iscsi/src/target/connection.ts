@@ -312,6 +312,7 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
         close: reason => this.close(reason),
       }),
       dataSegmentBytes: this.limits.dataSegmentBytes,
+      endTasks: () => this.#node.endTasks(session, 'logout'),
       close: reason => this.close(reason),
     })
     writer.numbers = session.window

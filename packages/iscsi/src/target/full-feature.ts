@@ -43,6 +43,8 @@ export interface FullFeatureHost {
   readonly text: TextExchange
   /** Bytes of a data segment that we take. */
   readonly dataSegmentBytes: number
+  /** The session is over for its units; resolves when nothing more happens for it. */
+  endTasks(): Promise<void>
   close(reason: string): void
 }
 
@@ -62,7 +64,7 @@ const handlers: Readonly<Partial<Record<number, Handler>>> = {
   [Opcode.scsiCommand]: (phase, pdu) => phase.scsiCommand(pdu),
   [Opcode.taskManagementRequest]: (phase, pdu) => phase.taskManagement(pdu),
   [Opcode.textRequest]: (phase, pdu) => phase.text(pdu),
-  [Opcode.logoutRequest]: (phase, pdu) => phase.logout(pdu),
+  [Opcode.logoutRequest]: (phase, pdu) => void phase.logout(pdu),
 }
 
 /** One connection in its full feature phase. */
@@ -157,24 +159,25 @@ export class FullFeature {
     message.release()
   }
 
-  /** 11.14: the session, this connection, or another one that has failed. */
-  logout({ message }: RequestPdu): void {
+  /** 11.14: the session, this connection, or another one that has failed. The answer comes when nothing more happens for what is closed. */
+  async logout({ message }: RequestPdu): Promise<void> {
     const { flags, initiatorTaskTag, cid } = LogoutRequest.decode(message.bytes)
     message.release()
     const { session, writer } = this.#host
     const reason = flags & logoutReasonMask
     const concerned = reason === LogoutReason.closeSession ? [...session.connections.values()] : [session.connections.get(cid)]
-    const isKnown = concerned[0] !== undefined
-    const response =
-      reason === LogoutReason.removeConnectionForRecovery && session.parameters.errorRecoveryLevel < 2
-        ? LogoutResponseCode.recoveryNotSupported
-        : isKnown
-          ? LogoutResponseCode.closed
-          : LogoutResponseCode.cidNotFound
+    const isRefused = reason === LogoutReason.removeConnectionForRecovery && session.parameters.errorRecoveryLevel < 2
+    const response = isRefused
+      ? LogoutResponseCode.recoveryNotSupported
+      : concerned[0] === undefined
+        ? LogoutResponseCode.cidNotFound
+        : LogoutResponseCode.closed
+    const isClosed = response === LogoutResponseCode.closed
+    if (isClosed && concerned.length === session.connections.size) await this.#host.endTasks()
     const { defaultTime2Wait: time2Wait, defaultTime2Retain: time2Retain } = session.parameters
     writer.put(LogoutResponse, { response, initiatorTaskTag, ...writer.serials(), time2Wait, time2Retain })
     writer.flush()
-    if (response === LogoutResponseCode.closed) for (const connection of concerned) connection?.close('logout')
+    if (isClosed) for (const connection of concerned) connection?.close('logout')
   }
 
   /** Asks whether the initiator is still there: it answers with the same transfer tag. */

@@ -377,7 +377,12 @@ const noResidual = { flags: 0, count: 0 }
 
 /** What was left over or missing (11.4.5): `ScsiResponseFlags` are those of a Data-In as well. */
 function residualOf(task: IscsiTask, result: TaskResult): { readonly flags: number; readonly count: number } {
-  const had = task.isWrite ? result.dataOutBytes : result.dataInBytes
+  // What a command that failed does not tell it had been given all the same.
+  const had = !task.isWrite
+    ? result.dataInBytes
+    : result.status === Status.good
+      ? result.dataOutBytes
+      : Math.max(result.dataOutBytes, task.dataOutBytes)
   if (had === task.expectedBytes) return noResidual
   return had > task.expectedBytes
     ? { flags: ScsiResponseFlags.overflow, count: had - task.expectedBytes }

@@ -39,8 +39,7 @@ export class Session {
   readonly window: CommandWindow
   /** What failed connections have left (error recovery level 2). */
   readonly orphans = new Set<Orphans>()
-  isEnded = false
-  /** Resolves when nothing more happens for it, once it has been ended. */
+  /** Resolves when nothing more happens for it; undefined before its end. */
   ended: Promise<void> | undefined
   readonly tasks = new Map<number, IscsiTask>()
   readonly connections = new Map<number, SessionConnection>()

@@ -55,19 +55,21 @@ export class TargetNode {
 
   /** Ends a session: its tasks are aborted, its connections closed, its units told. */
   async endSession(session: Session, reason: string): Promise<void> {
-    if (session.isEnded) return session.ended
-    session.isEnded = true
-    this.sessions.remove(session)
-    session.ended = this.#end(session, reason)
-    return session.ended
+    for (const connection of session.connections.values()) connection.close(reason)
+    await this.endTasks(session, reason)
   }
 
-  async #end(session: Session, reason: string): Promise<void> {
-    for (const connection of session.connections.values()) connection.close(reason)
-    await Promise.all([...session.tasks.values()].map(task => task.connection.abort(task)))
+  /** The same without its connections: for a session that logs out. */
+  endTasks(session: Session, reason: string): Promise<void> {
+    return (session.ended ??= this.#endTasks(session, reason))
+  }
+
+  async #endTasks(session: Session, reason: string): Promise<void> {
     const { target } = session
-    await target?.device.nexusLoss(target.nexus)
     this.worker.log('info', 'iscsi: session ends', { initiator: session.initiatorName, target: target?.description.name, reason })
+    this.sessions.remove(session)
+    await Promise.all([...session.tasks.values()].map(task => task.connection.abort(task)))
+    await target?.device.nexusLoss(target.nexus)
   }
 
   async #removed(name: string): Promise<void> {

@@ -102,10 +102,10 @@ function writeAtomicCdb(lba: number | bigint, blocks: number, { flags = 0, bound
 
 test('WRITE ATOMIC (16) is one write of the device, whatever its boundary', async () => {
   const disk = new TestDisk(new ProbeDevice())
-  await disk.good(writeAtomicCdb(8, 64), Buffer.alloc(32768, 1))
-  await disk.good(writeAtomicCdb(8, 64, { boundary: 16, flags: 0x08 }), Buffer.alloc(32768, 2))
+  await disk.good(writeAtomicCdb(8, 8), Buffer.alloc(4096, 1))
+  await disk.good(writeAtomicCdb(8, 8, { boundary: 4, flags: 0x08 }), Buffer.alloc(4096, 2))
   assert.deepEqual(disk.device.calls, ['write 4096', 'write 4096 durable'])
-  assert.ok((await disk.good(cdb10(0x28, 0, 8, 64))).equals(Buffer.alloc(32768, 2)))
+  assert.ok((await disk.good(cdb10(0x28, 0, 8, 8))).equals(Buffer.alloc(4096, 2)))
 })
 
 test('WRITE ATOMIC (16): what is refused', async () => {
@@ -113,11 +113,12 @@ test('WRITE ATOMIC (16): what is refused', async () => {
   const most = disk.unit.limits.maximumAtomicBlocks
   await disk.good(writeAtomicCdb(0, 0))
   await disk.good(writeAtomicCdb(0, most), Buffer.alloc(most * 512))
+  await disk.refuses({ cdb: writeAtomicCdb(most - 1, 2), dataOut: Buffer.alloc(1024) }, 2)
   await disk.refuses({ cdb: writeAtomicCdb(0, most + 1), dataOut: Buffer.alloc((most + 1) * 512) }, 12)
   await disk.refuses({ cdb: writeAtomicCdb(0, 1, { boundary: most + 1 }), dataOut: Buffer.alloc(512) }, 10)
   await disk.refuses({ cdb: writeAtomicCdb(0, 1, { flags: 0x20 }), dataOut: Buffer.alloc(512) }, 1, 5)
   await disk.outOfRange(writeAtomicCdb(disk.unit.blocks + 1, 0), disk.unit.blocks + 1)
-  await disk.outOfRange({ cdb: writeAtomicCdb(disk.unit.blocks - 1, 2), dataOut: Buffer.alloc(1024) }, disk.unit.blocks)
+  await disk.outOfRange({ cdb: writeAtomicCdb(disk.unit.blocks, 2), dataOut: Buffer.alloc(1024) }, disk.unit.blocks)
   await disk.outOfRange(writeAtomicCdb(1n << 63n, 1), 2 ** 63)
 })
 
