@@ -19,11 +19,17 @@ const entryPoints: Readonly<Record<string, readonly string[]>> = {
   '@holdfast/wire': ['struct', 'codec'],
   '@holdfast/storage': ['memory', 'directory', 'virtualFileSystem'],
   '@holdfast/storage/compliance': ['filesystemCompliance'],
+  '@holdfast/storage/block': ['memoryDevice', 'BlockDeviceError', 'openVolumes', 'storeVolumeMetadata', 'VolumeError', 'RoutedVolume'],
+  '@holdfast/storage/block-compliance': ['blockDeviceCompliance'],
   '@holdfast/engine': ['ConnectionManager'],
   '@holdfast/engine/worker': ['runWorker'],
   '@holdfast/smb/client': ['SmbClient', 'SmbShare', 'SmbFile', 'FolderWatch'],
   '@holdfast/smb/server': ['createSmbServer'],
   '@holdfast/smb/security': ['ntHash', 'createSigner', 'createCipher', 'deriveKeys', 'SpnegoServer', 'SpnegoClient', 'LoginThrottle'],
+  '@holdfast/iscsi/initiator': ['connectDisk', 'discoverTargets', 'IscsiDisk', 'IscsiSession'],
+  '@holdfast/iscsi/target': ['createIscsiTarget'],
+  '@holdfast/iscsi/scsi': ['LogicalUnit', 'TargetDevice', 'CheckCondition'],
+  '@holdfast/iscsi/pdu': ['crc32c', 'parseText', 'negotiate', 'Negotiator'],
   '@holdfast/rpc': ['RpcPipe', 'srvsvc'],
   '@holdfast/management': ['createManagementApp', 'createManagementProtocol'],
   holdfast: ['serve'],
@@ -34,6 +40,7 @@ const notRun: Readonly<Record<string, string>> = {
   runWorker: 'belongs into the module of a worker',
   createManagementProtocol: 'belongs into the module of a worker',
   filesystemCompliance: 'defines tests',
+  blockDeviceCompliance: 'defines tests',
 }
 
 const folder = join(root, 'tmp', `examples-${process.pid}`)

@@ -1,14 +1,16 @@
 import { SmbClient } from '@holdfast/smb/client'
 import type { SmbFile, SmbShare } from '@holdfast/smb/client'
 import { memory } from '@holdfast/storage'
+import { memoryDevice } from '@holdfast/storage/block'
 import { serve } from 'holdfast'
 import type { HoldfastServer } from 'holdfast'
 
-/** What examples may name without making it: a server with the share `docs`, and a client of it. */
+/** What examples may name without making it: a server with the share `docs`, a client of it, and where there is the disk `disk0`. */
 export class Given implements AsyncDisposable {
   readonly #resources = new AsyncDisposableStack()
   #server: Promise<HoldfastServer> | undefined
   #client: Promise<SmbClient> | undefined
+  #disks: Promise<HoldfastServer> | undefined
   #share: Promise<SmbShare> | undefined
 
   host(): string {
@@ -26,6 +28,12 @@ export class Given implements AsyncDisposable {
 
   password(): string {
     return 'correct horse'
+  }
+
+  /** Where `iqn.2026-11.io.holdfast:disk0` is, a disk of 1 GiB. */
+  async portal(): Promise<{ host: string; port: number }> {
+    const { iscsi } = await (this.#disks ??= this.#serveDisks())
+    return { host: this.host(), port: Number(iscsi[0].split(':').at(-1)) }
   }
 
   client(): Promise<SmbClient> {
@@ -50,6 +58,11 @@ export class Given implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync()
+  }
+
+  async #serveDisks(): Promise<HoldfastServer> {
+    const volumes = { disk0: { device: memoryDevice({ sizeBytes: 1 << 30 }) } }
+    return this.#resources.use(await serve({ volumes, users: { [this.user()]: this.password() }, iscsi: `${this.host()}:0` }))
   }
 
   async #serve(): Promise<HoldfastServer> {

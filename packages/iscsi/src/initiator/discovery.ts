@@ -39,8 +39,9 @@ export interface DiscoverOptions extends PortalOptions {
  * Asks a portal for its targets and where they are. Rejects with IscsiError, UsageError, or the signal's reason.
  *
  * @example
- * await discoverTargets({ host: '127.0.0.1', port: 3260 })
- * // => [{ name: 'iqn.2026-11.io.holdfast:disk0', addresses: [{ host: '127.0.0.1', port: 3260, portalGroupTag: 1 }] }]
+ * const targets = await discoverTargets(portal) // { host: '192.0.2.1', port: 3260 }
+ * targets.map(({ name }) => name) // => ['iqn.2026-11.io.holdfast:disk0']
+ * targets[0].addresses // => [{ ...portal, portalGroupTag: 1 }]
  */
 export async function discoverTargets(options: DiscoverOptions): Promise<FoundTarget[]> {
   const settings = portalSettings(options)

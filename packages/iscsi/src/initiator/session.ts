@@ -22,8 +22,16 @@ export type ManagementName = 'abortTaskSet' | 'clearTaskSet' | 'logicalUnitReset
  * It outlives its connections: one that is lost is made anew, and what was under way is carried on with or carried out once more.
  *
  * @example
- * await using session = await IscsiSession.connect({ host, port, target: 'iqn.2026-11.io.holdfast:disk0', user: 'alice', password })
- * const { status } = await session.execute({ lun: lunField(0), cdb: Buffer.alloc(6), isRepeatable: true }) // TEST UNIT READY
+ * await using session = await IscsiSession.connect({ ...portal, target: 'iqn.2026-11.io.holdfast:disk0', user: 'alice', password })
+ * const dataIn = Buffer.alloc(36)
+ * const { status } = await session.execute({ lun: lunField(0), cdb: Buffer.from('120000002400', 'hex'), dataIn, isRepeatable: true }) // INQUIRY
+ * status // => 0
+ * String(dataIn.subarray(8, 32)) // => 'HOLDFASTVOLUME          '
+ * @example
+ * // Several units of one target share its session.
+ * await using session = await IscsiSession.connect({ ...portal, target: 'iqn.2026-11.io.holdfast:disk0', user: 'alice', password })
+ * const disk = await IscsiDisk.attach(session, 0)
+ * disk.sizeBytes // => 1073741824
  */
 export class IscsiSession implements AsyncDisposable {
   readonly #core: SessionCore

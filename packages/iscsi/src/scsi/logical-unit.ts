@@ -49,7 +49,35 @@ export interface LogicalUnitOptions {
   now?(): number
 }
 
-/** A logical unit (SAM-5 4.8): device server and task manager in one. */
+/**
+ * A logical unit (SAM-5 4.8): device server and task manager in one.
+ *
+ * @example
+ * const identity = { vendor: 'EXAMPLE', product: 'DISK', revision: '1', serial: '0001', naa: Buffer.from('3000000000000001', 'hex') }
+ * const unit = new LogicalUnit({ device: memoryDevice({ sizeBytes: 1 << 20 }), identity })
+ * // What a transport says of one of its sessions, and hands over for one command.
+ * const nexus = {
+ *   initiatorPort: 'iqn.2026-11.com.example:host,i,0x00023d000001',
+ *   initiatorName: 'iqn.2026-11.com.example:host',
+ *   targetPort: 'iqn.2026-11.com.example:disk,t,0x0001',
+ *   relativeTargetPort: 1,
+ *   transportId: iscsiTransportId('iqn.2026-11.com.example:host', Buffer.from('00023d000001', 'hex')),
+ *   key: 'host,0x00023d000001 disk,0x0001',
+ * }
+ * const data = Buffer.alloc(36)
+ * const result = await unit.execute({
+ *   nexus,
+ *   cdb: Buffer.from('120000002400', 'hex'), // INQUIRY
+ *   attribute: TaskAttribute.simple,
+ *   dataOut: [],
+ *   dataOutBytes: 0,
+ *   dataInLimitBytes: data.length,
+ *   isAborted: false,
+ *   dataIn: lengthBytes => [data.subarray(0, lengthBytes)],
+ * })
+ * result.status // => Status.good
+ * String(data.subarray(8, 16)) // => 'EXAMPLE '
+ */
 export class LogicalUnit {
   readonly device: BlockDevice
   readonly identity: UnitIdentity

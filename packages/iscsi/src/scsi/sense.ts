@@ -45,7 +45,9 @@ export interface Sense extends SenseDetails {
  * Ends a command with CHECK CONDITION. Thrown by commands.
  *
  * @example
- * throw new CheckCondition('ILLEGAL REQUEST', 'LOGICAL BLOCK ADDRESS OUT OF RANGE', { information: lba })
+ * const condition = new CheckCondition('ILLEGAL REQUEST', 'LOGICAL BLOCK ADDRESS OUT OF RANGE', { information: 4711 })
+ * condition.message // => 'ILLEGAL REQUEST: LOGICAL BLOCK ADDRESS OUT OF RANGE'
+ * decodeSense(encodeSense(condition, true)).information // => 4711
  */
 export class CheckCondition extends Error {
   readonly senseKey: SenseKeyName

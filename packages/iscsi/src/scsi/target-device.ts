@@ -8,10 +8,12 @@ import type { Nexus, ScsiTask, TaskResult } from './task.ts'
  * Units by LUN, and the answers for LUNs that there are none of.
  *
  * @example
+ * const identity = { vendor: 'EXAMPLE', product: 'DISK', revision: '1', serial: '0001', naa: Buffer.from('3000000000000001', 'hex') }
  * const target = new TargetDevice()
- * target.addUnit(0, new LogicalUnit({ device, identity }))
- * target.addNexus(nexus)
- * const result = await target.execute(lun, task)
+ * target.addUnit(0, new LogicalUnit({ device: memoryDevice({ sizeBytes: 1 << 20 }), identity }))
+ * target.addUnit(7, new LogicalUnit({ device: memoryDevice({ sizeBytes: 1 << 30 }), identity: { ...identity, serial: '0002' } }))
+ * target.luns // => [0, 7]
+ * target.unitOf(encodeLun(7))?.identity.serial // => '0002'
  */
 export class TargetDevice {
   readonly #units = new Map<number, LogicalUnit>()

@@ -67,9 +67,22 @@ interface Attachment {
  * split as the disk likes it. Errors are `ScsiError` from the disk and `IscsiError` from the way to it, UsageError `unaligned` and `out-of-range`.
  *
  * @example
- * await using disk = await connectDisk({ host, port, target: 'iqn.2026-11.io.holdfast:disk0', user: 'alice', password })
+ * await using disk = await connectDisk({ ...portal, target: 'iqn.2026-11.io.holdfast:disk0', user: 'alice', password })
  * await disk.write(0, Buffer.alloc(4096, 'x'), { fua: true })
- * String(await disk.read(0, 512)) // => 'xxx…'
+ * String(await disk.read(512, 512)).slice(0, 3) // => 'xxx'
+ * await disk.unmap([{ offset: 0, lengthBytes: 4096 }])
+ * await disk.flush()
+ * @example
+ * // A counter that several machines share: whoever has the old value writes the new one.
+ * await using disk = await connectDisk({ ...portal, target: 'iqn.2026-11.io.holdfast:disk0', user: 'alice', password })
+ * const before = await disk.read(0, disk.blockBytes)
+ * const after = Buffer.from(before)
+ * after.writeUInt32LE(before.readUInt32LE() + 1)
+ * try {
+ *   await disk.compareAndWrite(0, before, after, { fua: true })
+ * } catch (error) {
+ *   if (!(error instanceof ScsiError && error.code === 'MISCOMPARE')) throw error // somebody else was faster
+ * }
  */
 export class IscsiDisk implements AsyncDisposable {
   readonly identity: DiskIdentity
@@ -317,11 +330,10 @@ export class IscsiDisk implements AsyncDisposable {
  *
  * @example
  * await using disk = await connectDisk({
- *   host: '127.0.0.1',
- *   port: 3260,
+ *   ...portal, // { host: '192.0.2.1', port: 3260 }
  *   target: 'iqn.2026-11.io.holdfast:disk0',
  *   user: 'alice',
- *   password: 'Correct-Horse-1',
+ *   password,
  *   onInterruption: ({ kind, pauseMs }) => console.log(kind, pauseMs), // restored 12
  * })
  * disk.sizeBytes // => 1073741824

@@ -22,7 +22,7 @@ export interface NegotiatorOptions {
  *
  * @example
  * const target = new Negotiator({ role: 'target', wanted: { ImmediateData: true }, receiveBytesMax: 262144 })
- * target.receive([['ImmediateData', 'No']]) // => [['ImmediateData', 'No']]
+ * target.receive([['ImmediateData', 'No']]) // => [['ImmediateData', 'No'], ['MaxRecvDataSegmentLength', '262144']]
  * target.agreed.ImmediateData // => false
  */
 export class Negotiator {

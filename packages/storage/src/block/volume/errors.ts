@@ -38,8 +38,10 @@ export type VolumeErrorCode = keyof typeof volumeErrorCodes
  * A volume cannot be made, changed or found. `code` is stable, `message` says what to do about it.
  *
  * @example
- * error.code // => 'UNKNOWN_VOLUME'
- * error.message // => 'there is no volume "disk2": the volumes are disk1'
+ * await using volumes = await openVolumes({ folder: './volumes', metadata: memoryVolumeMetadata() })
+ * const error = await volumes.open('disk2').catch((thrown: VolumeError) => thrown)
+ * error instanceof VolumeError && error.code // => 'UNKNOWN_VOLUME'
+ * error instanceof VolumeError && error.message // => 'there is no volume "disk2": there is none'
  */
 export class VolumeError extends Error {
   readonly code: VolumeErrorCode

@@ -42,10 +42,13 @@ export interface VolumeDevice extends BlockDevice {
  * Several managers, in several threads, may share a folder: whoever opens or changes a volume claims it.
  *
  * @example
- * await using volumes = await openVolumes({ folder: '/srv/volumes', metadata: storeVolumeMetadata(store) })
+ * await using volumes = await openVolumes({ folder: './volumes', metadata: memoryVolumeMetadata() })
  * await volumes.create({ name: 'disk1', sizeBytes: 1 << 30 })
  * const device = await volumes.open('disk1')
- * await device.write([Buffer.alloc(4096, 1)], 0, { isDurable: true })
+ * await device.write([Buffer.alloc(4096, 'x')], 0, { isDurable: true })
+ * await volumes.resize('disk1', 2 ** 31)
+ * device.sizeBytes // => 2147483648
+ * await volumes.delete('disk1')
  */
 export interface VolumeManager extends AsyncDisposable {
   /** `VOLUME_EXISTS`, `INVALID_SIZE`, `INVALID_OPTION`, `NO_SPACE`, `FOLDER_UNUSABLE`. */

@@ -273,6 +273,21 @@ const newRecord = (volume: NewVolume, source: Source | undefined): StoredVolume 
 
 /**
  * Opens the volumes in a folder. Rejects with `FOLDER_UNUSABLE` where it is not there and cannot be made.
+ *
+ * @example
+ * // Records in a SQLite file: what is made is there again after a restart.
+ * import { sqliteStore } from '@holdfast/cluster'
+ *
+ * await using store = await sqliteStore({ path: './store.sqlite' })
+ * const options = { folder: './volumes', metadata: storeVolumeMetadata(store) }
+ * await recoverVolumes(options)
+ * await using volumes = await openVolumes(options)
+ * await volumes.create({ name: 'disk0', sizeBytes: 1 << 30 })
+ * const device = await volumes.open('disk0')
+ * await device.write([Buffer.alloc(4096, 'x')], 0, { isDurable: true })
+ * const into = Buffer.alloc(512)
+ * if (!device.readNow([into], 512)) await device.read([into], 512)
+ * String(into).slice(0, 3) // => 'xxx'
  */
 export const openVolumes = async (options: VolumeManagerOptions): Promise<VolumeManager> => {
   try {

@@ -49,8 +49,9 @@ const readAll = async (store: Store): Promise<Entry[]> => {
  * Keeps the records of volumes in a store. What the store says is a `VolumeError`: `NOT_OWNER`, `NO_SPACE`, `RECORDS_UNAVAILABLE`.
  *
  * @example
- * await using store = await sqliteStore({ path: '/var/lib/holdfast/store' })
- * await using volumes = await openVolumes({ folder: '/srv/volumes', metadata: storeVolumeMetadata(store) })
+ * await using store = await sqliteStore({ path: './records.sqlite' })
+ * await using volumes = await openVolumes({ folder: './volumes', metadata: storeVolumeMetadata(store) })
+ * await volumes.list() // => []
  */
 export const storeVolumeMetadata = (store: Store): VolumeMetadata => {
   const owned = new Map<string, PartitionStore>()
