@@ -197,8 +197,7 @@ function onReadyToTransfer(core: SessionCore, connection: Connection, { bytes, a
   const task = core.tasks.get(r2t.initiatorTaskTag)
   if (task === undefined || task.connection !== connection) return
   task.heardAtMs = connection.receivedAtMs
-  if (!countNumber(core, connection, task, r2t.r2tSn) && !task.wantsOldNumbers) return
-  task.wantsOldNumbers = false
+  if (!countNumber(core, connection, task, r2t.r2tSn)) return
   const lengthBytes = r2t.desiredDataTransferLength
   const outBytes = task.command.dataOut?.length ?? 0
   if (lengthBytes === 0 || r2t.bufferOffset + lengthBytes > outBytes)

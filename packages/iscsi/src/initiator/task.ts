@@ -58,8 +58,6 @@ export class Task {
   readonly numbers: ReceivedSequence = new ReceivedSequence()
   /** Its numbers begin anew where the target begins, after a reassignment. */
   adoptsNumbers = false
-  /** It asked for R2Ts that came already: data of theirs was lost. */
-  wantsOldNumbers = false
   /** How often it was asked after without anything coming of it. */
   asked = 0
   /** How far data-in came, in bytes. */
@@ -91,7 +89,6 @@ export class Task {
     this.connection = undefined
     this.numbers.restart(0)
     this.adoptsNumbers = false
-    this.wantsOldNumbers = false
     this.asked = 0
     this.dataInBytes = 0
     this.solicitedBytes = 0

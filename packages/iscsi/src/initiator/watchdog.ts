@@ -70,18 +70,17 @@ export class Watchdog {
     const { command, numbers } = task
     const missing = numbers.missing()
     const outBytes = command.dataOut?.length ?? 0
-    const isAcknowledged = this.#core.window.isAcknowledged(task.cmdSn)
-    if (!isAcknowledged || missing.length > 0) task.asked++
+    // Those behind the first that the target has not got may be there, and wait for it.
+    const isMissed = task.cmdSn === this.#core.window.expCmdSn
+    if (isMissed || missing.length > 0) task.asked++
     if (task.asked > asksMax)
       return connection.fail(new IscsiError('CONNECTION_LOST', 'what is missing does not come, however often it is asked for'))
-    // Not acknowledged: sent once more under the same number (7.2.1). A target that has it already does not mind.
-    if (!isAcknowledged) sendCommand(connection, task)
+    // Sent once more under the same number (7.2.1). A target that has it already does not mind.
+    if (isMissed) sendCommand(connection, task)
+    else if (!this.#core.window.isAcknowledged(task.cmdSn)) return
     else if (missing.length > 0) connection.snackNumbers(task, missing)
     else if (task.solicitedBytes < outBytes) connection.snackNumbers(task, [{ begin: numbers.next, length: 0 }])
-    else if (outBytes > 0 && numbers.next > 0) {
-      task.wantsOldNumbers = true
-      connection.snackNumbers(task, [{ begin: 0, length: 0 }])
-    }
+    // Data that was asked for and lost on its way is the target's to notice, and to ask for again (11.8).
     connection.snackStatuses(connection.statuses.missing())
     // Its answer tells StatSN: a status that was lost at the end of all shows only then.
     if (connection.pingedAtMs === undefined) this.#ping(connection)
