@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
-import { connectDisk, discoverTargets, type IscsiDisk } from '@holdfast/iscsi/initiator'
+import { connectDisk, discoverTargets, type Interruption, type IscsiDisk } from '@holdfast/iscsi/initiator'
 import { type BlockDevice, memoryDevice } from '@holdfast/storage/block'
 import { type HoldfastServer, serve, type ServeOptions, type VolumeToServe } from './index.ts'
 
@@ -101,6 +101,33 @@ describe('serve() with volumes', () => {
     assert.equal(String(await files.read(0, 512)).slice(0, 2), 'xx')
     const { data } = await mine.execute(readKeysCdb, { dataInBytes: 64 })
     assert.equal(String(data.subarray(8, 16)), 'reserver')
+  })
+
+  test('the server proves itself to an initiator that asks (mutualChap)', async () => {
+    const all = { ...users, server: 'Here-I-Stand-1' }
+    await using server = await serve({ volumes: { a: '1MiB' }, users: all, mutualChap: 'server', iscsi })
+    const login = { user: 'alice', password: users.alice }
+    await using disk = await connect(server, 'a', { ...login, targetCredentials: { user: 'server', password: all.server } })
+    assert.equal(disk.sizeBytes, MiB)
+    await assert.rejects(connect(server, 'a', { ...login, targetCredentials: { password: 'somebody else 1' } }), {
+      name: 'IscsiError',
+      code: 'TARGET_NOT_AUTHENTIC',
+    })
+  })
+
+  test('a disk goes on when its server has been closed and is started again', async () => {
+    const volumes = { mine: { device: memoryDevice({ sizeBytes: MiB }) } }
+    const before = await serve({ volumes, users, iscsi, state: folder })
+    const kinds: string[] = []
+    const login = { user: 'alice', password: users.alice }
+    await using disk = await connect(before, 'mine', { ...login, onInterruption: ({ kind }: Interruption) => kinds.push(kind) })
+    await disk.write(0, Buffer.alloc(512, 'a'))
+    await before.close()
+    const written = disk.write(512, Buffer.alloc(512, 'b'))
+    await using _after = await serve({ volumes, users, iscsi: before.iscsi, state: folder })
+    await written
+    assert.equal(String(await disk.read(0, 1024)).replaceAll(/(.)\1+/g, '$1'), 'ab')
+    assert.deepEqual(kinds, ['lost', 'restored'])
   })
 
   test('a device cannot have the name of a volume that the state has', async () => {
@@ -208,6 +235,17 @@ describe('serve() says what is wrong with a volume', () => {
     test(`nobody who could log in: ${title}`, () =>
       assert.rejects(serve({ ...options, iscsi }), { name: 'ConfigError', message: `volumes.a: nobody can log in: ${reason}; ${remedy}` }))
   }
+
+  test('a user with whose password the server cannot prove itself', async () => {
+    const volumes = { a: { device } }
+    await assert.rejects(serve({ volumes, users, iscsi, mutualChap: 'server' }), {
+      name: 'ConfigError',
+      message: 'mutualChap: there is no user "server"; add one to users',
+    })
+    await assert.rejects(serve({ volumes, users: { ...users, server: 'short' }, iscsi, mutualChap: 'server' }), {
+      message: 'mutualChap: "server" has a password of fewer than 12 characters, which iSCSI does not take; give it one of 12 or more',
+    })
+  })
 
   test('nothing to serve, threads that an object cannot be in, an address that is none', async () => {
     await assert.rejects(serve({ users }), { name: 'ConfigError', message: 'there is nothing to serve; give shares, or volumes' })

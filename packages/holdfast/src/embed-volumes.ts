@@ -167,4 +167,11 @@ export function checkLogins(volumes: readonly (VolumeAccess & { readonly name: s
   }
 }
 
+/** Throws ConfigError for a user with whose password the server could not prove anything. */
+export function checkMutualChap(name: string, known: readonly UserEntry[]): void {
+  const user = known.find(each => isSameUser(each.name, name))
+  if (user === undefined) throw new ConfigError(`mutualChap: there is no user ${quoted(name)}; add one to users`)
+  if (user.chap !== 'ready') throw new ConfigError(`mutualChap: ${whyNot[user.chap](name)}; give it one of ${chapSecretCharactersMin} or more`)
+}
+
 const isSameUser = (a: string, b: string): boolean => a.toUpperCase() === b.toUpperCase()

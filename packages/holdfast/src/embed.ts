@@ -10,7 +10,7 @@ import { badValue, ConfigError } from './config/errors.ts'
 import { type ConfiguredLimits, isLimitName, limitAllowed, type LimitName, parseLimit, sortLimits } from './config/limits.ts'
 import { nodeNameAllowed, nodeNameFrom, nodeNamePattern, shareNameAllowed, shareNamePattern } from './config/names.ts'
 import { allowed } from './config/words.ts'
-import { checkLogins, parseVolumes, type VolumeToServe } from './embed-volumes.ts'
+import { checkLogins, checkMutualChap, parseVolumes, type VolumeToServe } from './embed-volumes.ts'
 import { createLogger, type Logger } from './log.ts'
 import type { NodeConfig, NodeShare, ShareSource } from './node/node-config.ts'
 import { startNode } from './node/node.ts'
@@ -66,6 +66,11 @@ export interface ServeOptions {
   readonly smb?: string | readonly string[]
   /** Where to listen for iSCSI; default `127.0.0.1:3260` where there are volumes. */
   readonly iscsi?: string | readonly string[]
+  /**
+   * The user whose name and password show initiators who the server is, where they ask (mutual CHAP). Let it be one of its own, which nobody logs
+   * in with.
+   */
+  readonly mutualChap?: string
   /** Where to answer /healthz, /readyz and /metrics; nowhere by default. */
   readonly http?: string | readonly string[]
   /** A folder for users, keys, identity and volumes; by default a temporary one that goes with the server, and all that is in it. */
@@ -162,6 +167,7 @@ export async function serve(options: ServeOptions): Promise<HoldfastServer> {
   const users = openUserStore(stateDir)
   for (const [user, password] of Object.entries(options.users)) users.set({ name: user, password })
   checkLogins([...volumes, ...devices], users.list())
+  if (options.mutualChap !== undefined) checkMutualChap(options.mutualChap, users.list())
 
   const config: NodeConfig = {
     name: name.toUpperCase(),
@@ -171,6 +177,7 @@ export async function serve(options: ServeOptions): Promise<HoldfastServer> {
     volumes,
     devices,
     ...addresses,
+    ...(options.mutualChap !== undefined && { mutualChap: options.mutualChap }),
     ...(options.workers !== undefined && { workers: options.workers }),
     ...(inThread && { inThread }),
     signing: options.signing ?? 'required',
