@@ -86,9 +86,10 @@ export function interruptionTests(context: () => Context): void {
   test('a command that must not be carried out twice is not: OUTCOME_UNKNOWN', async () => {
     await using relayed = await connectRelayed(context())
     const { proxy, disk } = relayed
-    await disk.zero({ offset: 0, lengthBytes: 512 })
     proxy.rule = meddleWith(({ opcode }) => opcode === Opcode.scsiResponse, 'cut')
-    await assert.rejects(disk.compareAndWrite(0, Buffer.alloc(512), Buffer.alloc(512, 1)), code('OUTCOME_UNKNOWN'))
+    // WRITE (10) of the first block, by one who writes it once only.
+    const write = disk.execute(Buffer.from('2a000000000000000100', 'hex'), { dataOut: Buffer.alloc(512, 1), isRepeatable: false })
+    await assert.rejects(write, code('OUTCOME_UNKNOWN'))
     assert.deepEqual(await disk.read(0, 512), Buffer.alloc(512, 1), 'it had been carried out, as it happens')
   })
 

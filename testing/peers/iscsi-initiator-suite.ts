@@ -163,8 +163,9 @@ function diskTests(context: () => Context): void {
     await assert.rejects(disk.writeSame({ offset: 0, lengthBytes: 512 }, Buffer.alloc(100)), misuse('unaligned'))
   })
 
-  test('writes if nobody else did, and says where it differs', async () => {
-    const { disk } = context()
+  test('writes if nobody else did, and says where it differs', async t => {
+    const { disk, target } = context()
+    if (!target.comparesAndWrites) return t.skip('the disk has no COMPARE AND WRITE')
     const [before, after] = [randomContent(512), randomContent(512)]
     await disk.write(0, before)
     await disk.compareAndWrite(0, before, after)
@@ -187,8 +188,10 @@ function transferTests(context: () => Context): void {
     ['both digests, and segments of an odd length', { headerDigest: 'required', dataDigest: 'required', receiveBytesMax: 1021 }],
   ]
   for (const [title, more] of settings) {
-    test(title, async () => {
-      await using disk = await context().connect(more)
+    test(title, async t => {
+      const { target, connect } = context()
+      if (!target.padsSegments && (more.receiveBytesMax ?? 0) % 4 !== 0) return t.skip('the target does not pad segments')
+      await using disk = await connect(more)
       assert.equal(disk.session.agreed.HeaderDigest, more.headerDigest === 'required' ? 'CRC32C' : 'None')
       assert.equal(disk.session.agreed.DataDigest, more.dataDigest === 'required' ? 'CRC32C' : 'None')
       for (const lengthBytes of [512, 1024, 8 * kibibyte, 64 * kibibyte, 65 * kibibyte, 257 * kibibyte, mebibyte + 512, 5 * mebibyte]) {
@@ -235,9 +238,10 @@ function commandTests(context: () => Context): void {
   })
 
   test('more than was expected is a residual, not an error', async () => {
-    const { data, residualBytes } = await context().disk.execute(Buffer.from('120000002400', 'hex'), { dataInBytes: 8 })
-    assert.equal(data.length, 8)
-    assert.ok(residualBytes <= 0)
+    // READ (10) of two blocks, into one.
+    const { data, residualBytes } = await context().disk.execute(Buffer.from('28000000000000000200', 'hex'), { dataInBytes: 512 })
+    assert.equal(data.length, 512)
+    assert.equal(residualBytes, -512)
   })
 
   test('a command that there is not', async () => {

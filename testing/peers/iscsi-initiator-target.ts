@@ -16,6 +16,10 @@ export interface Target extends AsyncDisposable {
   readonly errorRecoveryLevel: 0 | 1 | 2
   /** Connections that a session may have. */
   readonly connections: number
+  /** COMPARE AND WRITE. */
+  readonly comparesAndWrites: boolean
+  /** It pads segments whose length is no multiple of four. */
+  readonly padsSegments: boolean
   /** The name it shows people. */
   readonly vendor: string
 }

@@ -13,6 +13,8 @@ async function startOurs(): Promise<Target> {
     lun: 0,
     errorRecoveryLevel: 2,
     connections: 2,
+    comparesAndWrites: true,
+    padsSegments: true,
     vendor: 'HOLDFAST',
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   }
@@ -31,6 +33,9 @@ async function startTheirs(): Promise<Target> {
     ...alice,
     errorRecoveryLevel: 0,
     connections: 1,
+    comparesAndWrites: false,
+    // It writes the padding of a Data-In over the data that comes next.
+    padsSegments: false,
     vendor: 'IET',
     [Symbol.asyncDispose]: () => tgt[Symbol.asyncDispose](),
   }

@@ -117,5 +117,9 @@ async function configure(admin: Tgt['admin'], file: string, { account, targetAcc
     await admin('--mode', 'account', '--op', 'new', '--user', given.user, '--password', given.password)
     await admin('--mode', 'account', '--op', 'bind', ...targetId, '--user', given.user, ...direction)
   }
+  // Without it, it answers None to whoever offers a digest.
+  for (const digest of ['HeaderDigest', 'DataDigest']) {
+    await admin('--mode', 'target', '--op', 'update', ...targetId, '--name', digest, '--value', 'CRC32C,None')
+  }
   await admin('--mode', 'target', '--op', 'bind', ...targetId, '--initiator-address', 'ALL')
 }

@@ -18,7 +18,7 @@ import {
 } from '../pdu/index.ts'
 import type { Agreed, LoginRequest, LoginResponse, TargetAddress, TextPair } from '../pdu/index.ts'
 import { authenticationKeys, ChapExchange } from './chap.ts'
-import { loginError } from './errors.ts'
+import { IscsiError, loginError } from './errors.ts'
 import type { PortalSettings } from './options.ts'
 import type { Wanted } from '../pdu/index.ts'
 
@@ -128,6 +128,7 @@ export class Login {
     this.#stage = nextStageOf(flags)
     if (this.#stage === LoginStage.operational) return { kind: 'send', steps: [this.#say([...answers, ...this.#offers()])] }
     if (this.#stage !== LoginStage.fullFeature || answers.length > 0) throw new MalformedError('bad-login', 'the target ends the login too soon')
+    this.#checkDigests()
     if (tsih === 0) throw new MalformedError('bad-login', 'the target names no session')
     const alias = this.#negotiator.declared('TargetAlias')
     const tag = this.#negotiator.declared('TargetPortalGroupTag')
@@ -139,6 +140,16 @@ export class Login {
       portalGroupTag: tag === undefined ? undefined : Number(tag),
     }
     return { kind: 'done', outcome }
+  }
+
+  /** A digest that was required is there, whatever the target answered. */
+  #checkDigests(): void {
+    const { wanted } = this.#options
+    for (const key of ['HeaderDigest', 'DataDigest'] as const) {
+      const agreed = this.#negotiator.agreed[key]
+      if (wanted[key] !== undefined && !wanted[key].includes(agreed))
+        throw new IscsiError('LOGIN_FAILED', `${key}: the target takes none of ${wanted[key].join(', ')}`)
+    }
   }
 
   #offers(): TextPair[] {

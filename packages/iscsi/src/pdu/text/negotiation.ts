@@ -92,11 +92,12 @@ const admissible: Readonly<Partial<Record<TextRule, (value: boolean | number | s
 
 /**
  * What the other side's answer to our own offer says: the value that holds, or undefined where the key stays as it was (NotUnderstood,
- * Irrelevant, Reject). Throws MalformedError `bad-answer` for one that the rule does not allow.
+ * Irrelevant, Reject; None as an answer to a list without it, as some targets say it). Throws MalformedError `bad-answer` for one that the rule does not allow.
  */
 export function readAnswer(name: string, offered: WantedValue, answer: string): boolean | number | string | undefined {
   const key = textKeyOf(name)
   if (key === undefined || answer === TextAnswer.notUnderstood || answer === TextAnswer.irrelevant || answer === TextAnswer.reject) return undefined
+  if (key.rule === 'list' && answer === TextAnswer.none && !(offered as readonly string[]).includes(answer)) return undefined
   const value = typeof offered === 'boolean' ? parseBoolean(answer) : typeof offered === 'number' ? parseNumber(answer) : answer
   const inRange = typeof value !== 'number' || key.range === undefined || (value >= key.range[0] && value <= key.range[1])
   if (value === undefined || !inRange || admissible[key.rule]?.(value, offered) !== true)

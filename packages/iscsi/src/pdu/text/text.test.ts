@@ -198,11 +198,13 @@ describe('negotiation of a key (6.2)', () => {
       ['MaxBurstLength', 65_536, '100'],
       ['DefaultTime2Wait', 5, '2'],
       ['HeaderDigest', ['None'], 'CRC32C'],
+      ['TaskReporting', ['RFC3720'], 'FastAbort'],
       ['MaxConnections', 4, 'many'],
     ] as const) {
       assert.throws(() => text.readAnswer(key, offered, answer), malformed('bad-answer'), `${key}=${answer}`)
     }
     assert.equal(text.readAnswer('MaxBurstLength', 65_536, 'Reject'), undefined)
+    assert.equal(text.readAnswer('HeaderDigest', ['CRC32C'], 'None'), undefined, 'which tgt says for Reject')
   })
 })
 
