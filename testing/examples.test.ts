@@ -1,4 +1,4 @@
-/** Every `@example` in the rooms' docstrings compiles, and does what it says. */
+/** Every `@example` in the rooms' docstrings, and every program in the pages about embedding, compiles and does what it says. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'

@@ -2,7 +2,7 @@ import type { Repository } from '../architecture/repository.ts'
 import { isTest } from '../architecture/repository.ts'
 import { lineAt } from '../architecture/imports.ts'
 
-/** The code of an `@example` in a docstring. */
+/** The code of an `@example` in a docstring, or of a block in a page of documentation. */
 export interface Example {
   readonly path: string
   readonly line: number
@@ -15,8 +15,28 @@ const docstring = /^( *)\/\*\*[\s\S]*?\*\//gm
 const topLevel = /^(?:export )?(?:abstract )?(?:async )?(?:function\*?|class|interface|type|const) +([\w$]+)/
 const tag = /^ *\* @(\w+)[^\n]*\n?/gm
 
-/** All examples of the rooms' files, tests left out. */
+/** All examples of the rooms' files, tests left out, and of the pages about embedding. */
 export function examplesOf(repository: Repository): Example[] {
+  return [...docstringExamples(repository), ...pageExamples(repository)]
+}
+
+/** Indented blocks that begin with an import. */
+const pageBlock = /(?<=\n\n)    import [^]*?(?=\n\n(?!    )|$)/g
+
+function pageExamples(repository: Repository): Example[] {
+  return repository.files
+    .filter(({ path }) => /^docs\/embed-[^/]+\.md$/.test(path))
+    .flatMap(({ path, text }) =>
+      [...text.matchAll(pageBlock)].map(({ 0: block, index }) => ({
+        path,
+        line: lineAt(text, index),
+        owner: '',
+        code: block.replace(/^ {4}/gm, '').trim(),
+      })),
+    )
+}
+
+function docstringExamples(repository: Repository): Example[] {
   return repository.files
     .filter(({ path }) => /^packages\/[^/]+\/src\/.*\.ts$/.test(path) && !isTest(path))
     .flatMap(({ path, text }) =>

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { connectDisk, discoverTargets, type Interruption, type IscsiDisk } from '@holdfast/iscsi/initiator'
 import { type BlockDevice, memoryDevice } from '@holdfast/storage/block'
+import { createLogger } from './log.ts'
 import { type HoldfastServer, serve, type ServeOptions, type VolumeToServe } from './index.ts'
 
 const users = { alice: 'Correct-Horse-1' }
@@ -128,6 +129,24 @@ describe('serve() with volumes', () => {
     await written
     assert.equal(String(await disk.read(0, 1024)).replaceAll(/(.)\1+/g, '$1'), 'ab')
     assert.deepEqual(kinds, ['lost', 'restored'])
+  })
+
+  test('a device that throws what is no error of a device is a fault of the hardware, and in the log', async () => {
+    const device = memoryDevice({ sizeBytes: MiB })
+    device.readNow = () => {
+      throw new TypeError('a mistake of mine')
+    }
+    const lines: string[] = []
+    const log = createLogger({ level: 'error', format: 'json', write: line => void lines.push(line) })
+    await using server = await serve({ volumes: { mine: { device } }, users, iscsi, log })
+    await using disk = await connect(server, 'mine')
+    await assert.rejects(disk.read(0, 512), { name: 'ScsiError', code: 'HARDWARE_ERROR' })
+    const told = lines.map(line => JSON.parse(line) as { msg: string; volume: string; error: string })
+    assert.deepEqual(
+      told.map(({ msg, volume, error }) => [msg, volume, error]),
+      [['iscsi: a command failed inside', 'mine', 'TypeError: a mistake of mine']],
+    )
+    await disk.write(0, Buffer.alloc(512))
   })
 
   test('a device cannot have the name of a volume that the state has', async () => {
