@@ -46,7 +46,7 @@ describe('volumes of the configuration', () => {
     }
     assert.equal(
       await refusal('disk0=1GiB'),
-      '--volume: "disk0" has 2560MiB already, and a volume cannot shrink; say disk0=2560MiB, or delete it first with "holdfast volume delete disk0"',
+      'volume "disk0" has 2560MiB already, and a volume cannot shrink; say disk0=2560MiB, or delete it first with "holdfast volume delete disk0"',
     )
     assert.match(await refusal('disk0=2560MiB,block-size=4096'), /"disk0" was made with block-size=512, which cannot change/)
   })

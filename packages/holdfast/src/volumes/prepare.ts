@@ -49,9 +49,9 @@ export async function prepareVolumes({ manager, store, settings, log }: PrepareO
 function tooSmall(name: string, hasBytes: number): ConfigError {
   const has = exactSize(hasBytes)
   return new ConfigError(
-    `--volume: "${name}" has ${has} already, and a volume cannot shrink; say ${name}=${has}, or delete it first with "holdfast volume delete ${name}"`,
+    `volume "${name}" has ${has} already, and a volume cannot shrink; say ${name}=${has}, or delete it first with "holdfast volume delete ${name}"`,
   )
 }
 
 const otherBlocks = (name: string, blockBytes: number): ConfigError =>
-  new ConfigError(`--volume: "${name}" was made with block-size=${blockBytes}, which cannot change; leave block-size out, or make another volume`)
+  new ConfigError(`volume "${name}" was made with block-size=${blockBytes}, which cannot change; leave block-size out, or make another volume`)
