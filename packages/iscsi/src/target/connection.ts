@@ -9,6 +9,7 @@ import { LoginPhase } from './login/login-phase.ts'
 import type { Admission, LoginHost, LoginIdentity, LoginOutcome } from './login/login-phase.ts'
 import { LoginRefusal } from './login/refusal.ts'
 import { nexusOf } from './nexus.ts'
+import { isAmong } from './options.ts'
 import type { IscsiLimits, TargetDescription } from './options.ts'
 import { Orphans } from './orphans.ts'
 import { PduWriter } from './pdu-writer.ts'
@@ -165,7 +166,7 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
       authentication: new Authentication({
         credentials: options.credentials,
         requirement: () => (this.#node.needsAuthentication(target) ? 'required' : 'optional'),
-        mayLogIn: user => users === undefined || users.includes(user),
+        mayLogIn: user => isAmong(users, user),
       }),
       wanted: wantedFrom(this.limits),
       declarations: target === undefined ? [] : [...alias, ['TargetPortalGroupTag', String(portalGroupTag)]],

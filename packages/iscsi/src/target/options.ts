@@ -42,6 +42,10 @@ export interface Credentials {
   readonly own?: { readonly name: string; readonly secret: string } | undefined
 }
 
+/** Whether a user is one of those named, in whatever case: so they are found by `Credentials` as well. Everybody is where nobody is named. */
+export const isAmong = (users: readonly string[] | undefined, user: string): boolean =>
+  users === undefined || users.some(name => name.toLowerCase() === user.toLowerCase())
+
 /** Limits on what an initiator can make a target hold; sizes in bytes. */
 export interface IscsiLimits {
   /** MaxRecvDataSegmentLength that the target declares. */

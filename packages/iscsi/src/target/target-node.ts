@@ -1,7 +1,7 @@
 import type { Connection, ConnectionHandler, WorkerNode } from '@holdfast/engine'
 import type { FoundTarget } from '../pdu/index.ts'
 import { loggedInCheckpoint, TargetConnection } from './connection.ts'
-import { defaultIscsiLimits } from './options.ts'
+import { defaultIscsiLimits, isAmong } from './options.ts'
 import type { IscsiLimits, IscsiTargetOptions, TargetDescription } from './options.ts'
 import type { Session } from './session.ts'
 import { Sessions } from './session.ts'
@@ -96,6 +96,6 @@ export class TargetNode {
 
   #isOpenTo(target: TargetDescription, user: string | undefined, initiatorName: string): boolean {
     if (target.initiators !== undefined && !target.initiators.includes(initiatorName)) return false
-    return user === undefined || target.users === undefined || target.users.includes(user)
+    return user === undefined || isAmong(target.users, user)
   }
 }

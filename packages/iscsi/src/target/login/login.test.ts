@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { chapAlgorithm, chapResponse, formatBinary, LoginStage, LoginStatus, parseBinary } from '../../pdu/index.ts'
 import type { TextPair } from '../../pdu/index.ts'
-import { alice, guest, own, startTarget, targetNames } from '../test-support/target.ts'
+import { alice, bob, guest, own, startTarget, targetNames } from '../test-support/target.ts'
 import { RawInitiator } from '../test-support/raw-initiator.ts'
 import type { LoginStep } from '../test-support/raw-initiator.ts'
 
@@ -104,10 +104,11 @@ test('the right secret is let in (12.1.3)', async () => {
   assert.equal((await chap(raw, alice.secret)).status, LoginStatus.success)
 })
 
-test('a wrong secret and a wrong name are refused alike', async () => {
+test('a wrong secret, a wrong name and a user who may not are refused alike', async () => {
   for (const [secret, name] of [
     ['a wrong secret', alice.name],
-    [alice.secret, 'bob'],
+    [alice.secret, 'nobody'],
+    [alice.secret, bob.name],
   ] as const) {
     await using raw = await RawInitiator.connect(target.port)
     assert.equal((await chap(raw, secret, [], name)).status, LoginStatus.authenticationFailure)

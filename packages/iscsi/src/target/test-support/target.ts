@@ -10,12 +10,14 @@ export const targetNames = { open: 'iqn.2026-11.test:open', locked: 'iqn.2026-11
 export const guest = 'iqn.2026-11.test:guest'
 /** The one user of `locked`. */
 export const alice = { name: 'alice', secret: 'a long enough secret' } as const
+/** One who has a secret, the same, and may use none of them that ask for one. */
+export const bob = { name: 'bob' } as const
 /** What the target proves itself with. */
 export const own = { name: 'holdfast', secret: 'another long secret' } as const
 
 const descriptions: readonly TargetDescription[] = [
   { name: targetNames.open, alias: 'everybody', owner: 0, needsAuthentication: false },
-  { name: targetNames.locked, owner: 0, needsAuthentication: true },
+  { name: targetNames.locked, owner: 0, needsAuthentication: true, users: ['Alice'] },
   { name: targetNames.guarded, owner: 0, needsAuthentication: false, initiators: [guest] },
 ]
 
@@ -42,7 +44,7 @@ export async function startTarget(more: Partial<IscsiTargetOptions> = {}): Promi
               device: async name => devices.get(name)!,
               onRemove: listener => void (remove = listener),
             },
-            credentials: { secretOf: async name => (name === alice.name ? alice.secret : undefined), own },
+            credentials: { secretOf: async name => (name === alice.name || name === bob.name ? alice.secret : undefined), own },
             portals: local => [{ ...local, portalGroupTag: 1 }],
             ...more,
           }),
