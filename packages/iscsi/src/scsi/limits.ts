@@ -34,6 +34,7 @@ export const transferLimits = {
 /** The limits of a unit on that device. */
 export function limitsOf(device: BlockDevice, blockBytes: number): BlockLimits {
   const inBlocks = (lengthBytes: number): number => lengthBytes / blockBytes
+  const { maximumAtomicBytes } = device
   const granularity = Math.max(1, inBlocks(device.physicalBlockBytes))
   return {
     maximumCompareAndWriteBlocks: 255,
@@ -45,9 +46,9 @@ export function limitsOf(device: BlockDevice, blockBytes: number): BlockLimits {
     maximumUnmapDescriptors: device.isThin ? 256 : 0,
     optimalUnmapGranularityBlocks: device.isThin ? granularity : 0,
     maximumWriteSameBlocks: inBlocks(transferLimits.writeSameBytes),
-    // All or nothing also when the power fails (SBC-4 4.29.2): files and page cache promise that of one of their blocks, and no more.
-    maximumAtomicBlocks: granularity,
-    atomicAlignmentBlocks: granularity,
+    // All or nothing also when the power fails (SBC-4 4.29.2): what the device says, or one physical block.
+    maximumAtomicBlocks: maximumAtomicBytes === undefined ? granularity : inBlocks(Math.min(maximumAtomicBytes, transferLimits.transferBytes)),
+    atomicAlignmentBlocks: maximumAtomicBytes === undefined ? granularity : 0,
     atomicGranularityBlocks: 0,
   }
 }

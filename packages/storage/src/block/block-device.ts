@@ -14,6 +14,11 @@ export type MismatchAt = number
 export interface BlockWriteOptions {
   /** On stable storage when it resolves (FUA). */
   readonly isDurable?: boolean
+  /**
+   * All of it or nothing, also when the process is killed or the power fails (WRITE ATOMIC, SBC-4 4.29). For no more than `maximumAtomicBytes`;
+   * where a device does not say, for what is within one physical block.
+   */
+  readonly isAtomic?: boolean
 }
 
 /**
@@ -28,6 +33,8 @@ export interface BlockDevice {
   readonly sizeBytes: number
   /** What can be mapped, unmapped and written without reading first: a power of two, 4096 as a rule. */
   readonly physicalBlockBytes: number
+  /** How much a write that `isAtomic` may have, at any offset. Where undefined: what is within one physical block. */
+  readonly maximumAtomicBytes?: number | undefined
   readonly isReadOnly: boolean
   /** Whether `unmap` gives space back. */
   readonly isThin: boolean

@@ -26,6 +26,8 @@ interface Page {
 /** A thin disk in memory. Everything is done at once: a promise it returns is resolved. */
 export class MemoryDevice implements BlockDevice {
   readonly physicalBlockBytes = blockBytes
+  /** Nothing of it outlives the process: all writes are. */
+  readonly maximumAtomicBytes = 1 << 20
   readonly isThin = true
   readonly isReadOnly: boolean
   readonly #capacityBlocks: number

@@ -86,6 +86,41 @@ export const byteChecks: readonly BlockDeviceCheck[] = [
     assert.notEqual((await contentOf(device, offset, 1))[0], 0)
   }),
 
+  check('a write that is atomic is read as any other, in whatever place, up to the most that may be (SBC-4 4.29)', async ({ device }) => {
+    const most = Math.min(device.maximumAtomicBytes ?? device.physicalBlockBytes, mebibyte)
+    const expected = filled(mebibyte, 0)
+    for (const [index, lengthBytes] of [512, 4096, 4608, 70_144, most - 512, most].entries()) {
+      if (lengthBytes > most) continue
+      const end = device.maximumAtomicBytes === undefined ? device.physicalBlockBytes : mebibyte
+      for (const offset of new Set([0, Math.min(3584, end - lengthBytes), end - lengthBytes])) {
+        const bytes = pattern(lengthBytes, index + offset)
+        await device.write(cutAt(bytes, [100, 101]), offset, { isAtomic: true, isDurable: index % 2 === 0 })
+        bytes.copy(expected, offset)
+        assertSame(await contentOf(device, 0, mebibyte), expected, `${lengthBytes} bytes at ${offset}`)
+      }
+    }
+  }),
+
+  check('atomic writes of ranges that overlap, beside others, happen one after the other, and no read sees two of them', async ({ device }) => {
+    const lengthBytes = Math.min(device.maximumAtomicBytes ?? device.physicalBlockBytes, 200 * kibibyte)
+    const offset = device.maximumAtomicBytes === undefined ? 0 : 512 * 511
+    const uniform = async (): Promise<void> => {
+      const content = await contentOf(device, offset, lengthBytes)
+      assertSame(content, filled(lengthBytes, content[0]), 'a read')
+    }
+    const work: Promise<unknown>[] = []
+    for (let value = 1; value <= 20; value++) {
+      const bytes = filled(lengthBytes, value)
+      work.push(device.write(cutAt(bytes, [70]), offset, { isAtomic: value % 4 > 0 }), uniform())
+      if (value % 5 === 0) device.writeNow([bytes], offset)
+      const others = offset + (lengthBytes + 4096) * (1 + (value % 2))
+      work.push(device.write([bytes], others - (others % 4096), { isAtomic: true }))
+    }
+    await Promise.all(work)
+    await uniform()
+    assert.notEqual((await contentOf(device, offset, 1))[0], 0)
+  }),
+
   check('sectors of one block are written at the same time, and all of them are there', async ({ device }) => {
     const bytes = pattern(65_536)
     const sectors = Array.from({ length: 128 }, (_, index) => index)

@@ -96,6 +96,16 @@ const write: Step = async run => {
   bytes.copy(run.model, offset)
 }
 
+const writeAtomic: Step = async run => {
+  const { offset, lengthBytes } = run.range()
+  const { maximumAtomicBytes, physicalBlockBytes } = run.device
+  const most = maximumAtomicBytes ?? physicalBlockBytes - (offset % physicalBlockBytes)
+  const bytes = run.bytes(Math.min(lengthBytes, most))
+  run.note(`write ${bytes.length} at ${offset}, atomic`)
+  await run.device.write(run.cut(bytes), offset, { isAtomic: true })
+  bytes.copy(run.model, offset)
+}
+
 const read: Step = async run => {
   const { offset, lengthBytes } = run.range()
   run.note(`read ${lengthBytes} at ${offset}`)
@@ -195,7 +205,7 @@ const stepsOf = (subject: BlockDeviceUnderTest): readonly Step[] => {
   const each = (count: number, ...steps: Step[]): Step[] => steps.flatMap(step => Array.from({ length: count }, () => step))
   return [
     ...each(12, write, read),
-    ...each(4, clear('unmap'), clear('zero'), compareAndWrite, orWrite, provisioning),
+    ...each(4, clear('unmap'), clear('zero'), writeAtomic, compareAndWrite, orWrite, provisioning),
     ...each(2, flush),
     ...each(1, ...(subject.resize ? [resize] : []), ...(subject.reopen ? [reopen] : [])),
     ...each(2, ...(subject.snapshot ? [snapshot, readSnapshot, deleteSnapshot] : [])),

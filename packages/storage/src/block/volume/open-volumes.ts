@@ -195,7 +195,8 @@ class Manager implements VolumeManager {
 
   async #opened(name: string): Promise<Volume> {
     const open = this.#open.get(name)
-    if (open !== undefined) return open
+    if (open !== undefined && !open.isLost) return open
+    if (open !== undefined) await this.#release(name, false)
     const record = (await this.#find(name)) ?? (await this.#unknown(name))
     const volume = await Volume.open(record, this.#contextOf(record))
     this.#open.set(name, volume)

@@ -3,6 +3,7 @@ import { BlockDeviceError } from '../block-device.ts'
 import type { BlockDevice, BlockWriteOptions, MismatchAt, ProvisioningRun } from '../block-device.ts'
 import { bytesOf, firstDifference, partOf } from '../buffers.ts'
 import { Listeners } from '../listeners.ts'
+import type { AtomicWrites } from './atomic-journal.ts'
 import { RangeOrder } from './range-order.ts'
 
 /**
@@ -26,7 +27,12 @@ export interface RoutedVolumeOptions {
   /** 4096 where it is left out. */
   readonly physicalBlockBytes?: number
   readonly isReadOnly?: boolean
+  /** Where it is left out, a write is whole or undone after a crash that is within one physical block. */
+  readonly atomicWrites?: AtomicWrites
 }
+
+/** What a filesystem and a disk write as a whole. */
+const wholeBytes = 4096
 
 /** The part of a request that one partition has to do. */
 interface Share {
@@ -38,6 +44,13 @@ interface Share {
   /** From the beginning of the request. */
   readonly from: number
   readonly lengthBytes: number
+}
+
+/** What a request touches. */
+interface Range {
+  readonly offset: number
+  readonly lengthBytes: number
+  readonly isExclusive: boolean
 }
 
 /**
@@ -56,12 +69,14 @@ export class RoutedVolume implements BlockDevice {
   readonly #partitionAt: (index: number) => Partition
   readonly #partitions: Partition[] = []
   readonly #resized = new Listeners<number>()
-  /** What crosses partitions: others that overlap with it wait. Each partition orders what goes to it besides. */
+  readonly #atomicWrites: AtomicWrites | undefined
+  /** What crosses partitions, or is written as a whole: others that overlap with it wait. Each partition orders what goes to it besides. */
   readonly #crossing = new RangeOrder()
   #sizeBytes = 0
   #isClosed = false
 
-  constructor({ sizeBytes, partitionBytes, partitionAt, physicalBlockBytes = 4096, isReadOnly = false }: RoutedVolumeOptions) {
+  constructor({ sizeBytes, partitionBytes, partitionAt, physicalBlockBytes = 4096, isReadOnly = false, atomicWrites }: RoutedVolumeOptions) {
+    this.#atomicWrites = atomicWrites
     this.#partitionBytes = partitionBytes
     this.#partitionAt = partitionAt
     this.physicalBlockBytes = physicalBlockBytes
@@ -71,6 +86,10 @@ export class RoutedVolume implements BlockDevice {
 
   get sizeBytes(): number {
     return this.#sizeBytes
+  }
+
+  get maximumAtomicBytes(): number | undefined {
+    return this.#atomicWrites?.maximumBytes
   }
 
   /** The partitions have grown. */
@@ -91,17 +110,34 @@ export class RoutedVolume implements BlockDevice {
     this.#partitions.length = 0
   }
 
+  /** Waits for what crosses partitions or is written as a whole, and keeps everything of that kind waiting until what it returns is called. */
+  async freeze(): Promise<() => void> {
+    const turn = await this.#crossing.enter(0, Infinity, true)
+    try {
+      this.#checkOpen()
+    } catch (error) {
+      this.#crossing.leave(turn)
+      throw error
+    }
+    return () => this.#crossing.leave(turn)
+  }
+
   readNow(into: readonly Buffer[], offset: number): boolean {
-    if (this.#partitions.length === 1) return this.#partitions[0].readNow?.(into, offset) === true
+    if (this.#isAlone) return this.#partitions[0].readNow?.(into, offset) === true
     const partition = this.#aloneNow(into, offset, false)
     return partition?.readNow?.(into, offset % this.#partitionBytes) === true
   }
 
   writeNow(from: readonly Buffer[], offset: number): boolean {
     if (this.isReadOnly) return false
-    if (this.#partitions.length === 1) return this.#partitions[0].writeNow?.(from, offset) === true
+    if (this.#isAlone) return this.#partitions[0].writeNow?.(from, offset) === true
     const partition = this.#aloneNow(from, offset, true)
     return partition?.writeNow?.(from, offset % this.#partitionBytes) === true
+  }
+
+  /** There is one partition, which orders everything. */
+  get #isAlone(): boolean {
+    return this.#partitions.length === 1 && this.#crossing.isIdle
   }
 
   /** The partition that all of a range is in, where nothing is in its way. */
@@ -118,7 +154,15 @@ export class RoutedVolume implements BlockDevice {
 
   async write(from: readonly Buffer[], offset: number, options?: BlockWriteOptions): Promise<void> {
     this.#checkWritable()
-    await this.#route({ offset, lengthBytes: bytesOf(from), isExclusive: true }, shares => writeTo(shares, from, options))
+    const lengthBytes = bytesOf(from)
+    const isWhole = options?.isAtomic !== true || (offset % wholeBytes) + lengthBytes <= wholeBytes
+    if (isWhole || this.#atomicWrites === undefined) {
+      await this.#route({ offset, lengthBytes, isExclusive: true }, shares => writeTo(shares, from, options))
+    } else {
+      await this.#routeAlone({ offset, lengthBytes, isExclusive: true }, shares =>
+        this.#atomicWrites!.run({ offset, data: from }, () => writeWhole(shares, from)),
+      )
+    }
   }
 
   async flush(): Promise<void> {
@@ -210,14 +254,16 @@ export class RoutedVolume implements BlockDevice {
   }
 
   /** Runs a request by what each partition has to do of it. A range within one partition waits only for what crosses into it. */
-  async #route<T>(
-    { offset, lengthBytes, isExclusive }: { readonly offset: number; readonly lengthBytes: number; readonly isExclusive: boolean },
-    action: (shares: readonly Share[]) => Promise<T>,
-  ): Promise<T> {
+  async #route<T>(range: Range, action: (shares: readonly Share[]) => Promise<T>): Promise<T> {
     this.#checkOpen()
+    const { offset, lengthBytes, isExclusive } = range
     const isCrossing = (offset % this.#partitionBytes) + lengthBytes > this.#partitionBytes
     const isFree = this.#crossing.isIdle || this.#crossing.isFree(offset, offset + lengthBytes, isExclusive)
-    if (!isCrossing && isFree) return action(this.#sharesOf(offset, lengthBytes))
+    return !isCrossing && isFree ? action(this.#sharesOf(offset, lengthBytes)) : this.#routeAlone(range, action)
+  }
+
+  /** With everything that overlaps and comes later waiting until it is over, in one partition too. */
+  async #routeAlone<T>({ offset, lengthBytes, isExclusive }: Range, action: (shares: readonly Share[]) => Promise<T>): Promise<T> {
     const turn = await this.#crossing.enter(offset, offset + lengthBytes, isExclusive)
     try {
       this.#checkOpen()
@@ -250,6 +296,30 @@ const readFrom = (shares: readonly Share[], into: readonly Buffer[]): Promise<vo
 
 const writeTo = (shares: readonly Share[], from: readonly Buffer[], options: BlockWriteOptions | undefined): Promise<void> =>
   all(shares, share => share.partition.write(partOf(from, share.from, share.lengthBytes), share.offset, options))
+
+/**
+ * Writes durably. Resolves to why that could not be done, where what was written has been replaced by what had been there; rejects where that
+ * could not be done either.
+ */
+const writeWhole = async (shares: readonly Share[], from: readonly Buffer[]): Promise<BlockDeviceError | undefined> => {
+  const before = await bytesAt(shares).catch(refusalOf)
+  if (before instanceof BlockDeviceError) return before
+  const put = (share: Share, data: readonly Buffer[], lengthBytes: number): Promise<void> =>
+    alone(share, ({ partition, offset }) => partition.write(partOf(data, share.from, lengthBytes), offset, { isDurable: true }))
+  const refusals = await Promise.all(shares.map(share => put(share, from, share.lengthBytes).then(() => undefined, refusalOf)))
+  const refusal = refusals.find(one => one !== undefined)
+  if (refusal === undefined) return undefined
+  // Of a share that failed, what is before the place of the failure was written: there is space for that, and perhaps for no more.
+  const writtenOf = (share: Share, failedAt: number | undefined): number =>
+    failedAt === undefined ? share.lengthBytes : Math.max(0, failedAt - share.base - share.offset)
+  await Promise.all(shares.map((share, index) => put(share, [before], writtenOf(share, refusals[index]?.offset))))
+  return refusal
+}
+
+const refusalOf = (error: unknown): BlockDeviceError => {
+  if (error instanceof BlockDeviceError) return error
+  throw error
+}
 
 const bytesAt = async (shares: readonly Share[]): Promise<Buffer> => {
   const last = shares.at(-1)!

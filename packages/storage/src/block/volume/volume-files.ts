@@ -1,4 +1,4 @@
-/** The files of one volume: `<folder>/<id>/<partition>.<layer>`. */
+/** The files of one volume: `<folder>/<id>/<partition>.<layer>`, and the journal of its atomic writes. */
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { cloneFileRangeAsync, errno, orThrow } from '@holdfast/posix'
@@ -12,6 +12,7 @@ export interface VolumeFilesOptions {
   readonly onStep: StepHook
 }
 
+const journalName = 'journal'
 const noSpace: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 
 /** What the filesystem says, as what it means for volumes. */
@@ -40,6 +41,10 @@ export class VolumeFiles {
 
   pathOf(partition: number, layer: number): string {
     return path.join(this.path, `${partition}.${layer}`)
+  }
+
+  get journalPath(): string {
+    return path.join(this.path, journalName)
   }
 
   async makeFolder(): Promise<void> {
@@ -78,9 +83,32 @@ export class VolumeFiles {
     })
   }
 
-  /** Removes all files but those of these partitions and layers. */
+  /** A journal of nothing, in place of what may be there. */
+  async makeJournal(sizeBytes: number): Promise<void> {
+    await this.#step('make journal', async () => {
+      await using file = await fs.open(this.journalPath, 'w')
+      await file.truncate(sizeBytes)
+      await file.sync()
+      await syncFolder(this.path)
+    })
+  }
+
+  async hasJournal(): Promise<boolean> {
+    return (await this.#attempt(() => fs.readdir(this.path))).includes(journalName)
+  }
+
+  /** It does not come back. */
+  async removeJournal(): Promise<void> {
+    await this.#step('remove journal', async () => {
+      await fs.rm(this.journalPath, { force: true })
+      await syncFolder(this.path)
+    })
+  }
+
+  /** Removes all files but those of these partitions and layers, and the journal. */
   async keepOnly({ partitions, layers }: { readonly partitions: number; readonly layers: readonly number[] }): Promise<void> {
-    const kept = new Set(Array.from({ length: partitions }, (_, partition) => layers.map(layer => `${partition}.${layer}`)).flat())
+    const files = Array.from({ length: partitions }, (_, partition) => layers.map(layer => `${partition}.${layer}`)).flat()
+    const kept = new Set([...files, journalName])
     for (const name of await this.#attempt(() => fs.readdir(this.path))) {
       if (!kept.has(name)) await this.#step(`remove ${name}`, () => fs.rm(path.join(this.path, name), { force: true, recursive: true }))
     }

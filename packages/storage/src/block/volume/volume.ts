@@ -1,6 +1,7 @@
 /** A volume that is open: its device, and what is done to it as a whole. */
 import { BlockDeviceError } from '../block-device.ts'
 import type { BlockDevice } from '../block-device.ts'
+import { AtomicJournal, journalBytes, readEntries } from './atomic-journal.ts'
 import { BackingFile } from './backing-file.ts'
 import { VolumeError } from './errors.ts'
 import type { Layer } from './layer-stack.ts'
@@ -14,6 +15,8 @@ import type { RoutedVolumeOptions } from './routed-volume.ts'
 import { Validity } from './validity.ts'
 import { filesystemError } from './volume-files.ts'
 import type { VolumeFiles } from './volume-files.ts'
+
+const sliceMs = 2
 
 /** What an open volume needs. */
 export interface VolumeContext {
@@ -49,6 +52,7 @@ interface OpenSnapshot {
 export class Volume {
   readonly device: VolumeDevice
   readonly #device: RoutedVolume
+  readonly #journal: AtomicJournal
   readonly #context: VolumeContext
   readonly #partitions: LocalPartition[]
   readonly #snapshots = new Map<string, OpenSnapshot>()
@@ -61,28 +65,57 @@ export class Volume {
     this.#record = record
     this.#partitions = partitions
     this.#context = context
-    const device = new Device(
-      this.#deviceOptions(record, index => this.#partitions[index]),
-      () => publicRecord(this.#record),
+    this.#journal = new AtomicJournal({
+      make: () => makeJournal(context.files),
+      onStep: context.onStep,
+      onTorn: () => this.#lose(),
+    })
+    const device = new Device({ ...this.#deviceOptions(record, index => this.#partitions[index]), atomicWrites: this.#journal }, () =>
+      publicRecord(this.#record),
     )
     this.device = device
     this.#device = device
   }
 
-  /** A record that is `ready`. Removes left-overs; goes on with what is being merged. */
+  /** A record that is `ready`. Removes left-overs; does again what a crash may have left half written; goes on with what is being merged. */
   static async open(record: StoredVolume, context: VolumeContext): Promise<Volume> {
     const partitions = partitionSizes(record).length
     await context.files.keepOnly({ partitions, layers: allLayers(record) })
     const volume = new Volume(record, await openPartitions(record, record.layers, context.files), context)
+    try {
+      await volume.#redo()
+    } catch (error) {
+      volume.#lose()
+      await volume.close({ withFlush: false })
+      throw error
+    }
     if (record.mergingLayer !== undefined) volume.#startMerging()
     return volume
+  }
+
+  /** What the journal has is durable in place before it is forgotten. */
+  async #redo(): Promise<void> {
+    const { files, onStep } = this.#context
+    if (!(await files.hasJournal())) return
+    const journal = openFile(files.journalPath, files)
+    try {
+      await deviceAttempt(async () => {
+        for (const { offset, data } of await readEntries(journal)) {
+          await onStep(`redo ${offset}`)
+          await this.#device.write(data, offset, { isDurable: true })
+        }
+      })
+    } finally {
+      await journal.close()
+    }
+    await files.removeJournal()
   }
 
   get record(): StoredVolume {
     return this.#record
   }
 
-  /** Its record could not be written: whoever wants it has to claim and open it again. */
+  /** Its record could not be written, or bytes not as a whole: whoever wants it has to claim and open it again. */
   get isLost(): boolean {
     return this.#isLost
   }
@@ -208,8 +241,16 @@ export class Volume {
       if (withFlush) await this.#flush()
     } finally {
       this.#device.close()
+      const hasJournal = await this.#journal.close()
       await Promise.all(this.#partitions.map(partition => partition.close()))
+      // Nothing is in it, unless something has to be done again.
+      if (hasJournal && !this.#isLost) await this.#context.files.removeJournal()
     }
+  }
+
+  #lose(): void {
+    this.#isLost = true
+    this.#device.close()
   }
 
   #deviceOptions(shape: StoredVolume, partitionAt: RoutedVolumeOptions['partitionAt']): RoutedVolumeOptions {
@@ -278,7 +319,8 @@ export class Volume {
 
   /** With nothing under way in any partition: all of them stop at the same moment. */
   async #frozen<T>(action: () => Promise<T>): Promise<T> {
-    const unfreeze = await Promise.all(this.#partitions.map(partition => partition.freeze()))
+    const unfreezeDevice = await deviceAttempt(() => this.#device.freeze())
+    const unfreeze = [unfreezeDevice, ...(await Promise.all(this.#partitions.map(partition => partition.freeze())))]
     try {
       return await action()
     } finally {
@@ -301,8 +343,7 @@ export class Volume {
         await metadata.save(this.#record)
       } catch {
         // The first failure says more.
-        this.#isLost = true
-        this.#device.close()
+        this.#lose()
       }
       throw error
     }
@@ -354,25 +395,49 @@ const openLayer = async (
   shape: StoredVolume,
   { files, partition, number, isBase }: { files: VolumeFiles; partition: number; number: number; isBase: boolean },
 ): Promise<Layer> => {
-  const file = openFile(files, partition, number)
+  const file = openFile(files.pathOf(partition, number), files)
   if (isBase) return { number, file, validity: undefined }
   const validity = new Validity({ blockBytes: shape.physicalBlockBytes, pageBytes: shape.pageBytes })
-  for (let at = 0; at < shape.partitionBytes;) {
-    const { end, isData } = await file.runAt(at, shape.partitionBytes)
-    if (isData) validity.set(at, end - at)
-    at = end
+  try {
+    await deviceAttempt(() => findValid(file, validity, shape.partitionBytes))
+  } catch (error) {
+    await file.close()
+    throw error
   }
   return { number, file, validity }
 }
 
-const openFile = (files: VolumeFiles, partition: number, layer: number): BackingFile => {
-  const path = files.pathOf(partition, layer)
+/** Of a fragmented file there is much to be asked: others get their turn in between. */
+const findValid = async (file: BackingFile, validity: Validity, lengthBytes: number): Promise<void> => {
+  let begin = performance.now()
+  for (let at = 0; at < lengthBytes;) {
+    const { end, isData } = file.runNow(at, lengthBytes)
+    if (isData) validity.set(at, end - at)
+    at = end
+    if (performance.now() - begin < sliceMs) continue
+    await new Promise(resolve => setImmediate(resolve))
+    begin = performance.now()
+  }
+}
+
+const openFile = (path: string, files: VolumeFiles): BackingFile => {
   try {
     return new BackingFile(path)
   } catch (error) {
     const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
     if (isMissing) throw new VolumeError('DAMAGED', `${path} is missing: put it back, or delete the volume`, { cause: error })
     throw filesystemError(error, files.path)
+  }
+}
+
+/** Rejects with `BlockDeviceError`: somebody writes to the device. */
+const makeJournal = async (files: VolumeFiles): Promise<BackingFile> => {
+  try {
+    await files.makeJournal(journalBytes)
+    return openFile(files.journalPath, files)
+  } catch (error) {
+    const isFull = error instanceof VolumeError && error.code === 'NO_SPACE'
+    throw new BlockDeviceError(isFull ? 'NO_SPACE' : 'WRITE_FAILED', { cause: error })
   }
 }
 

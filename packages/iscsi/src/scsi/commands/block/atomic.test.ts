@@ -104,16 +104,42 @@ test('WRITE ATOMIC (16) is one write of the device, whatever its boundary', asyn
   const disk = new TestDisk(new ProbeDevice())
   await disk.good(writeAtomicCdb(8, 8), Buffer.alloc(4096, 1))
   await disk.good(writeAtomicCdb(8, 8, { boundary: 4, flags: 0x08 }), Buffer.alloc(4096, 2))
-  assert.deepEqual(disk.device.calls, ['write 4096', 'write 4096 durable'])
+  assert.deepEqual(disk.device.calls, ['write 4096 atomic', 'write 4096 atomic durable'])
   assert.ok((await disk.good(cdb10(0x28, 0, 8, 8))).equals(Buffer.alloc(4096, 2)))
+})
+
+test('WRITE ATOMIC (16) writes as much as the device says, anywhere', async () => {
+  const disk = new TestDisk(memoryDevice({ sizeBytes: 8 << 20 }))
+  const most = disk.unit.limits.maximumAtomicBlocks
+  assert.equal(most * 512, disk.device.maximumAtomicBytes)
+  for (const lba of [0, 1, 7, disk.unit.blocks - most]) {
+    await disk.good(writeAtomicCdb(lba, most), patternBlocks(lba + 3, most))
+    assert.ok((await disk.good(cdb10(0x28, 0, lba, most))).equals(patternBlocks(lba + 3, most)))
+  }
+  const page = await disk.good(Buffer.from([0x12, 1, 0xb0, 0, 64, 0]))
+  const [maximum, alignment, granularity, withBoundary, boundary] = [44, 48, 52, 56, 60].map(at => page.readUInt32BE(at))
+  assert.deepEqual(
+    { maximum, alignment, granularity, withBoundary, boundary },
+    { maximum: most, alignment: 0, granularity: 0, withBoundary: most, boundary: most },
+  )
+})
+
+test('WRITE ATOMIC (16) to a device that does not say writes within one physical block, from its beginning', async () => {
+  const disk = new TestDisk(new ProbeDevice())
+  await disk.good(writeAtomicCdb(16, 8), Buffer.alloc(4096))
+  await disk.refuses({ cdb: writeAtomicCdb(7, 2), dataOut: Buffer.alloc(1024) }, 2)
+  await disk.refuses({ cdb: writeAtomicCdb(0, 9), dataOut: Buffer.alloc(9 * 512) }, 12)
+})
+
+test('WRITE ATOMIC (16) to a device that takes no writes', async () => {
+  const disk = new TestDisk(memoryDevice({ sizeBytes: 1 << 20, isReadOnly: true }))
+  await disk.fails({ cdb: writeAtomicCdb(0, 1), dataOut: Buffer.alloc(512) }, 'DATA PROTECT', 'WRITE PROTECTED')
 })
 
 test('WRITE ATOMIC (16): what is refused', async () => {
   const disk = new TestDisk(memoryDevice({ sizeBytes: 8 << 20 }))
   const most = disk.unit.limits.maximumAtomicBlocks
   await disk.good(writeAtomicCdb(0, 0))
-  await disk.good(writeAtomicCdb(0, most), Buffer.alloc(most * 512))
-  await disk.refuses({ cdb: writeAtomicCdb(most - 1, 2), dataOut: Buffer.alloc(1024) }, 2)
   await disk.refuses({ cdb: writeAtomicCdb(0, most + 1), dataOut: Buffer.alloc((most + 1) * 512) }, 12)
   await disk.refuses({ cdb: writeAtomicCdb(0, 1, { boundary: most + 1 }), dataOut: Buffer.alloc(512) }, 10)
   await disk.refuses({ cdb: writeAtomicCdb(0, 1, { flags: 0x20 }), dataOut: Buffer.alloc(512) }, 1, 5)

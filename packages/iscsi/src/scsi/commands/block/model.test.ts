@@ -86,10 +86,6 @@ const writeAtomicCdb = (lba: number, count: number): Buffer => {
   return cdb
 }
 
-/** Within what the Block Limits VPD page allows: a part of one physical block. */
-const writeAtomic: Maker = ({ lba, count, ...parameters }) =>
-  write('WRITE ATOMIC', writeAtomicCdb)({ ...parameters, lba: lba - (lba % 8), count: Math.min(count, 8) })
-
 /** Zeros one time in two. */
 const sameBlock = (parameters: Parameters): Buffer => (parameters.seed % 2 === 0 ? Buffer.alloc(blockBytes) : dataOf({ ...parameters, count: 1 }))
 
@@ -207,7 +203,7 @@ const makers: readonly Maker[] = [
   write('WRITE (16) FUA', (lba, count) => cdb16(0x8a, 0x08, lba, count)),
   write('WRITE (32)', (lba, count) => cdb32(0x000b, 0, lba, count)),
   write('WRITE AND VERIFY', (lba, count) => cdb10(0x2e, 0x02, lba, count)),
-  writeAtomic,
+  write('WRITE ATOMIC', writeAtomicCdb),
   read('READ (10)', (lba, count) => cdb10(0x28, 0, lba, count)),
   read('READ (16) FUA', (lba, count) => cdb16(0x88, 0x08, lba, count)),
   read('READ (32)', (lba, count) => cdb32(0x0009, 0, lba, count)),

@@ -236,7 +236,8 @@ export class ProbeDevice implements BlockDevice {
   }
 
   async write(from: readonly Buffer[], offset: number, options?: BlockWriteOptions): Promise<void> {
-    return this.#call('write', `write ${offset}${options?.isDurable === true ? ' durable' : ''}`, async () => this.#inner.write(from, offset))
+    const text = `write ${offset}${options?.isAtomic === true ? ' atomic' : ''}${options?.isDurable === true ? ' durable' : ''}`
+    return this.#call('write', text, async () => this.#inner.write(from, offset))
   }
 
   async flush(): Promise<void> {

@@ -1,11 +1,12 @@
 /** WRITE ATOMIC (16) (SBC-4 5.48, 4.29). */
+import { partOf } from '@holdfast/storage/block'
 import type { Command } from '../../command.ts'
 import { lba16 } from '../../cdb.ts'
 import type { LogicalUnit } from '../../logical-unit.ts'
 import { invalidFieldInCdb } from '../../sense.ts'
+import { goodDataOut } from '../../results.ts'
 import type { ScsiTask, TaskResult } from '../../task.ts'
-import { assertInRange, wrongDataLength } from './transfer.ts'
-import { write } from './write.ts'
+import { assertInRange, isDurable, wrongDataLength } from './transfer.ts'
 
 const boundaryAt = 10
 const lengthAt = 12
@@ -33,8 +34,12 @@ function writeAtomic(task: ScsiTask, unit: LogicalUnit): TaskResult | Promise<Ta
   const blocks = transferLength(cdb)
   assertInRange(unit, lba, blocks)
   assertAtomicLimits(unit, lba, blocks, cdb.readUInt16BE(boundaryAt))
-  if (task.dataOutBytes < blocks * unit.blockBytes) throw wrongDataLength()
-  return write(task, unit, lba, blocks, lengthAt, cdb[1])
+  unit.assertWritable()
+  const dataOutBytes = blocks * unit.blockBytes
+  if (task.dataOutBytes < dataOutBytes) throw wrongDataLength()
+  if (dataOutBytes === 0) return goodDataOut(0)
+  const options = { isAtomic: true, isDurable: isDurable(unit, cdb[1]) }
+  return unit.device.write(partOf(task.dataOut, 0, dataOutBytes), lba * unit.blockBytes, options).then(() => goodDataOut(dataOutBytes))
 }
 
 /** Rows of the table. */
