@@ -1,12 +1,13 @@
 /** Volumes on filesystems that keep their snapshots in other ways than the one that the unit tests find, each in a file. */
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readdirSync, truncateSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { blockDeviceCompliance } from '@holdfast/storage/block-compliance'
+import { assertSame, contentOf } from '../../packages/storage/src/block/compliance/scope.ts'
 import { endAtEachStep, killAtSteps } from '../../packages/storage/src/block/volume/test-support/crash.ts'
 import { VolumeSubject } from '../../packages/storage/src/block/volume/test-support/subject.ts'
 import { mustRun, runCommand } from './command.ts'
-import { temporaryFolder } from './folder.ts'
+import { randomContent, temporaryFolder } from './folder.ts'
 import type { TemporaryFolder } from './folder.ts'
 import { missing } from './packages.ts'
 import type { PeerName } from './packages.ts'
@@ -21,6 +22,22 @@ const filesystems: readonly { name: string; program: PeerName; options: readonly
   { name: 'ext4, by layers', program: 'mkfs.ext4', options: ['-q'], kind: 'layers' },
   { name: 'ext4 with blocks of 1 KiB, not at all', program: 'mkfs.ext4', options: ['-q', '-b', '1024'], kind: 'none' },
 ]
+
+/** Leaves that much room. */
+const fillUp = (path: string, roomBytes: number): void => {
+  const fd = openSync(path, 'w')
+  const bytes = randomContent(mebibyte)
+  let written = 0
+  try {
+    for (;;) written += writeSync(fd, bytes)
+  } catch (error) {
+    assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC')
+  }
+  fsyncSync(fd)
+  truncateSync(path, written - roomBytes)
+  fsyncSync(fd)
+  closeSync(fd)
+}
 
 for (const { name, program, options, kind } of filesystems) {
   describe(`volumes on ${name}`, { skip: missing('root', 'mount', program) }, () => {
@@ -62,6 +79,39 @@ for (const { name, program, options, kind } of filesystems) {
     test('SIGKILL at each step', { skip: program !== 'mkfs.btrfs' }, t => {
       if (cannotMount !== undefined) return t.skip(cannotMount)
       assert.ok(killAtSteps(newFolder(), 1).length > 50)
+    })
+
+    test('a full filesystem: writes fail with NO_SPACE, nothing that was written is lost, and when there is room again they go on', async t => {
+      if (cannotMount !== undefined) return t.skip(cannotMount)
+      const filler = folder.at('mounted', 'filler')
+      fillUp(filler, 24 * mebibyte)
+      await using subject = await VolumeSubject.make(newFolder(), { sizeBytes: 128 * mebibyte })
+      const written: Buffer[] = []
+      const write = async (bytes: Buffer): Promise<void> => {
+        const at = written.length * mebibyte
+        if (!subject.device.writeNow([bytes], at)) await subject.device.write([bytes], at)
+        written.push(bytes)
+      }
+      await assert.rejects(
+        async () => {
+          while (written.length < 64) {
+            await write(randomContent(mebibyte))
+            if (written.length === 4) await subject.snapshot('early')
+          }
+        },
+        { code: 'NO_SPACE' },
+      )
+      assert.ok(written.length > 6, `${written.length} MiB were written`)
+      await subject.device.flush()
+      const expected = Buffer.concat(written)
+      assertSame(await contentOf(subject.device, 0, expected.length), expected, 'when it is full')
+      const device = await subject.reopen(false)
+      assertSame(await contentOf(device, 0, expected.length), expected, 'after an end')
+      rmSync(filler)
+      await write(randomContent(mebibyte))
+      await subject.device.flush()
+      assertSame(await contentOf(subject.device, 0, written.length * mebibyte), Buffer.concat(written), 'with room again')
+      assertSame(await contentOf(await subject.openSnapshot('early'), 0, 4 * mebibyte), Buffer.concat(written.slice(0, 4)), 'the snapshot')
     })
 
     blockDeviceCompliance(name, () => {

@@ -29,6 +29,7 @@ import {
   fdatasyncAsync,
   filesystemMagic,
   ftruncate,
+  lseek,
   lseekAsync,
   openAt,
   orThrow,
@@ -258,13 +259,35 @@ export class BackingFile {
 
   /** Whether there is data at `offset`, and where that changes, at `limit` at the latest. */
   async runAt(offset: number, limit: number): Promise<Run> {
-    const data = await this.#using(lseekAsync(this.#fd, offset, SEEK_DATA))
-    if (data === -errno.ENXIO) return { end: limit, isData: false }
-    // Where the filesystem cannot tell, everything counts as data.
-    if (data < 0) return { end: limit, isData: true }
-    if (data > offset) return { end: Math.min(data, limit), isData: false }
-    const hole = await this.#using(lseekAsync(this.#fd, offset, SEEK_HOLE))
-    return { end: hole < 0 ? limit : Math.min(hole, limit), isData: true }
+    const data = await this.#seek(offset, SEEK_DATA)
+    if (data !== offset) return noDataUntil(data, limit)
+    return { end: Math.min(await this.#seek(offset, SEEK_HOLE), limit), isData: true }
+  }
+
+  /** The same without the thread pool: an order of magnitude faster for many runs, where waiting for the disk now and then does no harm. */
+  runNow(offset: number, limit: number): Run {
+    const data = this.#seekNow(offset, SEEK_DATA)
+    if (data !== offset) return noDataUntil(data, limit)
+    return { end: Math.min(this.#seekNow(offset, SEEK_HOLE), limit), isData: true }
+  }
+
+  /**
+   * An error is asked for again at once: which one it was, is in `errno` of this thread until the callback reads it, and may have been
+   * overwritten by then. That there is no more data must not be mixed up with anything else.
+   */
+  async #seek(offset: number, whence: number): Promise<number> {
+    const found = await this.#using(lseekAsync(this.#fd, offset, whence))
+    return found >= 0 ? found : this.#seekNow(offset, whence)
+  }
+
+  /** Where there is no more of it: infinity. */
+  #seekNow(offset: number, whence: number): number {
+    const found = lseek(this.#fd, offset, whence)
+    if (found >= 0) return found
+    if (found === -errno.ENXIO) return Infinity
+    // A filesystem that cannot tell has data everywhere.
+    if (cannot.has(found)) return whence === SEEK_DATA ? offset : Infinity
+    throw deviceError(found, 'READ_FAILED', { call: 'lseek', offset })
   }
 
   /** Makes the file larger, durably; what is added reads as zeros. */
@@ -312,6 +335,8 @@ export class BackingFile {
     }
   }
 }
+
+const noDataUntil = (data: number, limit: number): Run => ({ end: Math.min(data, limit), isData: false })
 
 const fillWithZeros = (into: readonly Buffer[], from: number, to: number): void => {
   for (const part of partOf(into, from, to - from)) part.fill(0)

@@ -1,9 +1,11 @@
 /** The workload, in a folder, with a process that ends at its steps. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import fs from 'node:fs'
 import path from 'node:path'
 import { VolumeRecords, memoryVolumeMetadata, openVolumes, recoverVolumes } from '../index.ts'
 import type { StepHook, VolumeManager } from '../index.ts'
+import { allLayers, partitionSizes } from '../record.ts'
 import { isDone, workload } from './workload.ts'
 
 /** Does something until a step comes at which it stays for ever, as if the process had ended there. Resolves to whether that was so. */
@@ -41,10 +43,24 @@ export const endAtEachStep = async (folder: string): Promise<number> => {
       const volumes = await open()
       const done = await isDone(volumes, index)
       await volumes.close()
+      assertNoLeftOvers(folder, records)
       if (done) break
     }
   }
   return ends
+}
+
+/** Of volumes that have all been opened, and closed. */
+const assertNoLeftOvers = (folder: string, { byName }: VolumeRecords): void => {
+  const volumes = [...byName.values()]
+  assert.deepEqual(fs.readdirSync(folder).sort(), volumes.map(({ id }) => id).sort())
+  for (const volume of volumes) {
+    const named = new Set(partitionSizes(volume).flatMap((_, partition) => allLayers(volume).map(layer => `${partition}.${layer}`)))
+    assert.deepEqual(
+      fs.readdirSync(path.join(folder, volume.id)).filter(name => !named.has(name)),
+      [],
+    )
+  }
 }
 
 /** Kills a process (SIGKILL) at every `stride`th step; the next one has to go on from there. Returns what each was killed before. */

@@ -8,7 +8,7 @@ import type { NewVolume, SnapshotKind, VolumeManager } from '../index.ts'
 const name = 'disk'
 
 /** Removes its folder. */
-export class VolumeSubject implements BlockDeviceUnderTest {
+export class VolumeSubject implements BlockDeviceUnderTest, AsyncDisposable {
   readonly #folder: string
   readonly #records: VolumeRecords
   /** Those that were left as if their process had ended. */
@@ -23,10 +23,10 @@ export class VolumeSubject implements BlockDeviceUnderTest {
     this.device = device
   }
 
-  static async make(folder: string, shape: Omit<NewVolume, 'name'>): Promise<VolumeSubject> {
+  static async make(folder: string, shape: Partial<NewVolume>): Promise<VolumeSubject> {
     const records = new VolumeRecords()
     const manager = await openVolumes({ folder, metadata: memoryVolumeMetadata(records) })
-    await manager.create({ name, sizeBytes: 2 << 20, ...shape })
+    await manager.create({ sizeBytes: 2 << 20, ...shape, name })
     return new VolumeSubject(folder, records, manager, await manager.open(name))
   }
 
@@ -56,6 +56,10 @@ export class VolumeSubject implements BlockDeviceUnderTest {
 
   deleteSnapshot(snapshot: string): Promise<void> {
     return this.#manager.deleteSnapshot(name, snapshot)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose()
   }
 
   async dispose(): Promise<void> {
