@@ -12,6 +12,7 @@ import {
   parseTargetAddress,
   parseText,
   splitText,
+  TextAnswer,
   TextAssembler,
   textKeys,
   textMap,
@@ -62,6 +63,8 @@ export type LoginProgress =
 
 /** Bytes of a login PDU's data segment: nobody has declared anything yet. */
 const segmentBytes: number = textKeys.MaxRecvDataSegmentLength.default
+
+const refusals: ReadonlySet<string> = new Set([TextAnswer.reject, TextAnswer.notUnderstood, TextAnswer.irrelevant])
 
 /** One login that is going on. */
 export class Login {
@@ -127,7 +130,9 @@ export class Login {
     if (this.#chap?.isDone === false) throw new MalformedError('bad-login', 'the target leaves the security stage too soon')
     this.#stage = nextStageOf(flags)
     if (this.#stage === LoginStage.operational) return { kind: 'send', steps: [this.#say([...answers, ...this.#offers()])] }
-    if (this.#stage !== LoginStage.fullFeature || answers.length > 0) throw new MalformedError('bad-login', 'the target ends the login too soon')
+    // A key that comes with the end and needs no agreement may be left without an answer.
+    const isOpen = answers.some(([, answer]) => !refusals.has(answer))
+    if (this.#stage !== LoginStage.fullFeature || isOpen) throw new MalformedError('bad-login', 'the target ends the login too soon')
     this.#checkDigests()
     if (tsih === 0) throw new MalformedError('bad-login', 'the target names no session')
     const alias = this.#negotiator.declared('TargetAlias')
