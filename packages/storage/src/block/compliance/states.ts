@@ -39,6 +39,20 @@ export const stateChecks: readonly BlockDeviceCheck[] = [
     }
   }),
 
+  checkWith('reopen', 'an atomic write is there when it is opened again, and undoes nothing that was written after it', async subject => {
+    const { device } = subject
+    const most = Math.min(device.maximumAtomicBytes ?? device.physicalBlockBytes, mebibyte)
+    const expected = filled(mebibyte, 0)
+    for (const seed of [1, 2]) {
+      await device.write([pattern(most, seed)], 0, { isAtomic: true })
+      pattern(most, seed).copy(expected)
+    }
+    await put(device, filled(1024, 7), 512)
+    await device.unmap(2048, 1024)
+    expected.fill(7, 512, 1536).fill(0, 2048, 3072)
+    for (const isClean of [false, true]) assertSame(await contentOf(await subject.reopen!(isClean), 0, mebibyte), expected, `clean: ${isClean}`)
+  }),
+
   checkWith('snapshot', 'a snapshot stays as it is, whatever becomes of the device', async subject => {
     const { device } = subject
     const first = pattern(mebibyte)

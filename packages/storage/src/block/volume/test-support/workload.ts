@@ -37,6 +37,12 @@ const put = (name: string, bytes: Buffer, offset: number): Operation => ({
   },
 })
 
+const putAtomic = (name: string, bytes: Buffer, offset: number): Operation => ({
+  title: `write ${bytes.length} at ${offset} of ${name}, atomic`,
+  run: async volumes => (await volumes.open(name)).write([bytes], offset, { isAtomic: true }),
+  after: put(name, bytes, offset).after,
+})
+
 const unmap = (name: string, offset: number, lengthBytes: number): Operation => ({
   title: `unmap ${lengthBytes} at ${offset} of ${name}`,
   run: async volumes => (await volumes.open(name)).unmap(offset, lengthBytes),
@@ -76,14 +82,17 @@ export const workload: readonly Operation[] = [
   },
   put('disk', pattern(initialBytes - 8192), 4096),
   unmap('disk', 20_480, 40_960),
+  putAtomic('disk', pattern(30_208, 8), 10_752),
   snapshot('disk', 'one'),
   put('disk', pattern(70_144, 2), 100_352),
+  putAtomic('disk', pattern(50_176, 9), 100_864),
   snapshot('disk', 'two'),
   put('disk', pattern(20_992, 3), 512),
   unmap('disk', 120_832, 30_720),
   grow('disk', 36_864),
   put('disk', pattern(65_536, 4), initialBytes - 32_768),
   grow('disk', 131_072),
+  putAtomic('disk', pattern(300_032, 10), 67_072),
   snapshot('disk', 'three'),
   put('disk', pattern(8192, 5), 126_976),
   deleteSnapshot('disk', 'one'),
