@@ -45,12 +45,12 @@ while [ "$SECONDS" -lt "$seconds" ] || [ "$passes" -lt 2 ]; do
   mount -t "$filesystem" -o "${options[passes % 2]}" "$disk" "$mnt"
   pass
   [ -n "$has_grown" ] || { grow_online && has_grown=1; }
-  sha256sum "$mnt"/* >/tmp/sums
+  sha256sum "$mnt"/*.?.0 >/tmp/sums
   umount "$mnt"
   blockdev --flushbufs "$disk"
   mount -t "$filesystem" -o "${options[passes % 2]}" "$disk" "$mnt"
   sha256sum --quiet -c /tmp/sums || fail "files differ after a remount, pass $passes"
-  rm "$mnt"/*.[0-9].[0-9]
+  rm "$mnt"/*.?.0
   sync
   fstrim "$mnt" || fail fstrim
   umount "$mnt"

@@ -41,7 +41,8 @@ start_initiator() {
 }
 
 # portal_of VOLUME PORTAL [INTERFACE]: a record for a target at a portal that discovery has not found, as it is behind the host's address.
-portal_of() { iscsiadm -m node -o new -T "$prefix:$1" -p "$2" ${3:+-I "$3"} >/dev/null; }
+# With its portal group, or a second interface would take the place of the first.
+portal_of() { iscsiadm -m node -o new -T "$prefix:$1" -p "$2,1" ${3:+-I "$3"} >/dev/null; }
 # set_of VOLUME PORTAL NAME VALUE: a setting of this record.
 set_of() { iscsiadm -m node -T "$prefix:$1" -p "$2" -o update -n "$3" -v "$4"; }
 log_in() { iscsiadm -m node -T "$prefix:$1" -p "$2" ${3:+-I "$3"} --login >/dev/null; }
