@@ -62,6 +62,8 @@ export class Connection implements Sender, TransportOwner {
   load = 0
   /** When a NOP-Out went out that has no answer yet, in ms. */
   pingedAtMs: number | undefined
+  /** When the last answer to one came, in ms. */
+  answeredAtMs = -Infinity
   readonly #transport: Transport
   readonly #host: ConnectionHost
   #state: ConnectionState = 'logged-in'

@@ -293,6 +293,7 @@ export class SessionCore implements ConnectionHost {
     connection.nop(tag)
     await this.exchanges.wait(tag, connection, 'NOP-Out')
     connection.pingedAtMs = undefined
+    connection.answeredAtMs = performance.now()
   }
 
   /** Says goodbye for a connection or the session (11.14). Rejects with IscsiError. */

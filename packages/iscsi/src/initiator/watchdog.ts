@@ -47,15 +47,15 @@ export class Watchdog {
 
   /** Half of the time in silence, then a question, then the other half (RFC 7143 11.18). */
   #listenTo(connection: Connection, nowMs: number): void {
-    const halfMs = this.#core.settings.timeoutMs / 2
+    const { timeoutMs } = this.#core.settings
     const { pingedAtMs, receivedAtMs } = connection
+    const silentMs = nowMs - receivedAtMs
     if (pingedAtMs === undefined) {
-      if (nowMs - receivedAtMs > halfMs) this.#ping(connection)
-    } else if (receivedAtMs > pingedAtMs && nowMs - pingedAtMs > halfMs) {
+      if (silentMs > timeoutMs / 2) this.#ping(connection)
+    } else if (nowMs - pingedAtMs > timeoutMs / 2) {
       // It lives, but the answer was lost on the way: the next silence has a question of its own.
-      connection.pingedAtMs = undefined
-    } else if (nowMs - pingedAtMs > halfMs) {
-      connection.fail(new IscsiError('CONNECTION_LOST', `the target has not answered for ${Math.round(nowMs - receivedAtMs)} ms`))
+      if (receivedAtMs > pingedAtMs) connection.pingedAtMs = undefined
+      else if (silentMs > timeoutMs) connection.fail(new IscsiError('CONNECTION_LOST', `the target has not answered for ${Math.round(silentMs)} ms`))
     }
   }
 
@@ -66,23 +66,29 @@ export class Watchdog {
 
   /** What has not come may be lost: error recovery within a command (7.1.4.1, 7.2.1). */
   #askAfter(task: Task, connection: Connection, nowMs: number): void {
+    // First whether anybody is there. The answer tells ExpCmdSN and StatSN: a status that was lost at the end of all shows by it.
+    if (connection.answeredAtMs <= task.heardAtMs) return this.#pingAgain(connection, nowMs)
     task.heardAtMs = nowMs
-    const { command, numbers } = task
-    const missing = numbers.missing()
-    const outBytes = command.dataOut?.length ?? 0
+    const { window } = this.#core
+    const missing = task.numbers.missing()
     // Those behind the first that the target has not got may be there, and wait for it.
-    const isMissed = task.cmdSn === this.#core.window.expCmdSn
+    const isMissed = task.cmdSn === window.expCmdSn
     if (isMissed || missing.length > 0) task.asked++
     if (task.asked > asksMax)
       return connection.fail(new IscsiError('CONNECTION_LOST', 'what is missing does not come, however often it is asked for'))
     // Sent once more under the same number (7.2.1). A target that has it already does not mind.
     if (isMissed) sendCommand(connection, task)
-    else if (!this.#core.window.isAcknowledged(task.cmdSn)) return
     else if (missing.length > 0) connection.snackNumbers(task, missing)
-    else if (task.solicitedBytes < outBytes) connection.snackNumbers(task, [{ begin: numbers.next, length: 0 }])
+    else if (window.isAcknowledged(task.cmdSn) && task.solicitedBytes < (task.command.dataOut?.length ?? 0))
+      connection.snackNumbers(task, [{ begin: task.numbers.next, length: 0 }])
     // Data that was asked for and lost on its way is the target's to notice, and to ask for again (11.8).
     connection.snackStatuses(connection.statuses.missing())
-    // Its answer tells StatSN: a status that was lost at the end of all shows only then.
-    if (connection.pingedAtMs === undefined) this.#ping(connection)
+  }
+
+  /** One question at a time, unless it was lost itself while others got through. */
+  #pingAgain(connection: Connection, nowMs: number): void {
+    const { pingedAtMs, receivedAtMs } = connection
+    const wasLost = pingedAtMs !== undefined && receivedAtMs > pingedAtMs && nowMs - pingedAtMs > this.#core.settings.recoveryMs
+    if (pingedAtMs === undefined || wasLost) this.#ping(connection)
   }
 }
