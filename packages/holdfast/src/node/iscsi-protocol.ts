@@ -4,7 +4,7 @@ import type { WorkerNode, WorkerProtocol } from '@holdfast/engine'
 import { LogicalUnit, TargetDevice } from '@holdfast/iscsi/scsi'
 import { createIscsiTarget } from '@holdfast/iscsi/target'
 import type { Portal, TargetDescription } from '@holdfast/iscsi/target'
-import type { BlockDevice } from '@holdfast/storage/block'
+import { CopyTargets } from './copy-targets.ts'
 import type { NodeConfig } from './node-config.ts'
 import type { ServedVolume, WorkerVolumes } from './volumes-on-worker.ts'
 
@@ -73,10 +73,12 @@ class Units {
   readonly #volumes: WorkerVolumes
   readonly #node: WorkerNode
   readonly #devices = new Map<string, { readonly device: TargetDevice; readonly unit: LogicalUnit }>()
+  readonly #copyTargets: CopyTargets
 
   constructor(volumes: WorkerVolumes, node: WorkerNode) {
     this.#volumes = volumes
     this.#node = node
+    this.#copyTargets = new CopyTargets(node, volumes, name => this.#devices.get(name)?.unit)
     volumes.onChange(({ kind, volume }) => {
       if (kind === 'removed') this.#remove(volume.targetName)
     })
@@ -96,7 +98,7 @@ class Units {
       // Longer ones are for protection information; there are initiators that cannot take reports of them.
       maxCdbBytes: 16,
       reservations: open.reservations,
-      copyTargets: designator => this.#copyTarget(designator),
+      copyTargets: asked => this.#copyTargets.find(asked),
       onFault: error => this.#node.log('error', 'iscsi: a command failed inside', { volume: volume.name, error: String(error) }),
     })
     const device = new TargetDevice()
@@ -111,12 +113,5 @@ class Units {
     this.#devices.delete(targetName)
     known.device.removeUnit(0)
     known.unit.close()
-  }
-
-  /** A volume of this worker, by its NAA designator. */
-  #copyTarget(designator: Buffer): BlockDevice | undefined {
-    const naa = designator.toString('hex')
-    const volume = this.#volumes.list().find(each => each.naa === naa && each.owner === this.#node.index)
-    return volume && this.#volumes.open(volume.targetName)?.device
   }
 }

@@ -12,7 +12,7 @@ import { limitsOf } from './limits.ts'
 import type { BlockLimits } from './limits.ts'
 import { ModeParameters } from './mode/parameters.ts'
 import type { ModeStore } from './mode/parameters.ts'
-import { Nexuses } from './nexuses.ts'
+import { Gate, Nexuses } from './nexuses.ts'
 import type { NexusState } from './nexuses.ts'
 import { staticPortGroup } from './ports.ts'
 import type { TargetPortGroups } from './ports.ts'
@@ -24,6 +24,14 @@ import { CheckCondition, encodeSense } from './sense.ts'
 import { Status, TaskAttribute } from './status.ts'
 import type { Nexus, ScsiTask, TaskResult } from './task.ts'
 import { TaskSet } from './task-set.ts'
+
+/** Another unit that a third-party copy means, on behalf of the initiator that asks for the copy. */
+export interface CopyTargetRequest {
+  /** Of its Device Identification page. */
+  readonly designator: Buffer
+  readonly initiatorName: string
+  readonly access: 'read' | 'write'
+}
 
 /** What a unit is made of. */
 export interface LogicalUnitOptions {
@@ -37,8 +45,8 @@ export interface LogicalUnitOptions {
   readonly modes?: ModeStore
   /** Default: one group of one port, active and optimized. */
   readonly ports?: TargetPortGroups
-  /** The device that a third-party copy means by a designator. */
-  copyTargets?(designator: Buffer): BlockDevice | undefined
+  /** The device that a third-party copy means, where the unit that has it admits it (`admitsCopy`). */
+  copyTargets?(asked: CopyTargetRequest): BlockDevice | undefined | Promise<BlockDevice | undefined>
   /** Tasks that may wait or run at once; more get TASK SET FULL. Default 1,024. */
   readonly maxTasks?: number
   /** Commands with longer CDBs are not offered. Default 260: all are. With 16, reports fit initiators that know no variable length CDBs. */
@@ -84,7 +92,7 @@ export class LogicalUnit {
   readonly blockBytes: number
   readonly limits: BlockLimits
   readonly ports: TargetPortGroups
-  readonly copyTargets: (designator: Buffer) => BlockDevice | undefined
+  readonly copyTargets: (asked: CopyTargetRequest) => BlockDevice | undefined | Promise<BlockDevice | undefined>
   readonly now: () => number
   readonly mode: ModeParameters
   readonly reservations: Reservations
@@ -118,7 +126,7 @@ export class LogicalUnit {
     this.blockBytes = blockBytes
     this.limits = limitsOf(device, blockBytes)
     this.ports = options.ports ?? staticPortGroup()
-    this.copyTargets = designator => options.copyTargets?.(designator)
+    this.copyTargets = asked => options.copyTargets?.(asked)
     this.now = options.now ?? Date.now
     this.blocks = Math.floor(device.sizeBytes / blockBytes)
     this.isReadOnly = device.isReadOnly
@@ -199,6 +207,16 @@ export class LogicalUnit {
     const predecessor = this.nexuses.predecessorOf(nexus)
     if (predecessor !== undefined) this.reservations.releaseReserve(predecessor)
     this.nexuses.add(nexus)
+  }
+
+  /**
+   * Whether a copy that another unit makes for an initiator may read here, or write: where it could do so itself, being logged in and with
+   * nobody's reservation against it (SPC-4 5.17.2).
+   */
+  admitsCopy({ initiatorName, access }: Pick<CopyTargetRequest, 'initiatorName' | 'access'>): boolean {
+    const against = Gate.reserved | Gate.notAccessible | Gate.stopped | (access === 'read' ? Gate.readConflict : Gate.writeConflict)
+    const mayPass = ({ isPresent, nexus, gate }: NexusState): boolean => isPresent && nexus.initiatorName === initiatorName && (gate & against) === 0
+    return this.operation === undefined && [...this.nexuses.all].some(mayPass)
   }
 
   /**

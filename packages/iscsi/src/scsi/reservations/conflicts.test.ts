@@ -193,3 +193,18 @@ test('beside RESERVE of another initiator, only what SPC-2 table 9 allows is let
     assert.equal(await answer(owner, cdbOf(entry)), opcode === 0x5e || opcode === 0x5f ? 'C' : 'A', name)
   }
 })
+
+test('a copy that another unit makes may do here what its initiator may: only while that is logged in, and nothing against a reservation (SPC-4 5.17.2)', async () => {
+  const { unit, initiators } = await testUnit(2)
+  const [holder, other] = initiators
+  const admits = (initiator: TestInitiator): string =>
+    (['read', 'write'] as const).filter(access => unit.admitsCopy({ initiatorName: initiator.nexus.initiatorName, access })).join(' ')
+  assert.equal(admits(other), 'read write')
+  await registerIgnoring(holder, 1n)
+  await reserve(holder, 1n, ReservationType.writeExclusive)
+  assert.equal(admits(holder), 'read write')
+  assert.equal(admits(other), 'read')
+  await unit.nexusLoss(other.nexus)
+  assert.equal(admits(other), '')
+  assert.ok(!unit.admitsCopy({ initiatorName: 'iqn.2026-11.example:nobody', access: 'read' }))
+})

@@ -46,7 +46,7 @@ export class CopyOperation {
     try {
       for (const index of segments.keys()) {
         this.segmentsProcessed = index + 1
-        await this.#copySegment(unit, index, isStopped)
+        await this.#copySegment(unit, { index, initiatorName: task.nexus.initiatorName }, isStopped)
         if (isStopped()) {
           this.state = 'terminated'
           return
@@ -59,8 +59,8 @@ export class CopyOperation {
     }
   }
 
-  async #copySegment(unit: LogicalUnit, index: number, isStopped: () => boolean): Promise<void> {
-    const range = rangeOf(unit, this.parameters, index)
+  async #copySegment(unit: LogicalUnit, of: { index: number; initiatorName: string }, isStopped: () => boolean): Promise<void> {
+    const range = await rangeOf({ unit, parameters: this.parameters, initiatorName: of.initiatorName }, of.index)
     await copyRange(range, isStopped, lengthBytes => (this.copiedBytes += lengthBytes))
     if (!unit.isWriteCacheEnabled) await range.destination.flush()
   }

@@ -141,7 +141,7 @@ for (const [name, copy] of [
 test('EXTENDED COPY between units that the owner knows, with other block lengths, by count of either', async () => {
   const other = memoryDevice({ sizeBytes: 1 << 20 })
   const name = Buffer.from('0123456789abcdef', 'hex')
-  const disk = smallDisk({ copyTargets: designator => (designator.equals(name) ? other : undefined) })
+  const disk = smallDisk({ copyTargets: async ({ designator }) => (designator.equals(name) ? other : undefined) })
   await disk.device.write([patternBlocks(0, 64)], 0)
   const cscds = [own, cscdBytes(name, 4096)]
   await disk.good(

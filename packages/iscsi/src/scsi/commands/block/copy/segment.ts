@@ -32,15 +32,23 @@ interface Cscd {
   readonly isReadOnly: boolean
 }
 
+/** Who asks for a copy, and for which. */
+interface CopyRequest {
+  readonly unit: LogicalUnit
+  readonly parameters: CopyParameters
+  readonly initiatorName: string
+}
+
 /** The device that a CSCD DESCRIPTOR ID means: this unit's, or one that the unit's owner knows. */
-function cscdOf(unit: LogicalUnit, { cscds }: CopyParameters, id: number): Cscd | undefined {
+async function cscdOf({ unit, parameters, initiatorName }: CopyRequest, id: number, access: 'read' | 'write'): Promise<Cscd | undefined> {
   const own: Cscd = { device: unit.device, blockBytes: unit.blockBytes, isReadOnly: unit.isReadOnly }
   if (id === copyManagerId) return own
-  const descriptor = cscds[id]
+  const descriptor = parameters.cscds[id]
   if (descriptor === undefined) return undefined
-  if (descriptor.designator.equals(unit.identity.naa)) return own
-  const device = unit.copyTargets(descriptor.designator)
-  return device === undefined ? undefined : { device, blockBytes: descriptor.blockBytes, isReadOnly: device.isReadOnly }
+  const { designator, blockBytes } = descriptor
+  if (designator.equals(unit.identity.naa)) return own
+  const device = await unit.copyTargets({ designator, initiatorName, access })
+  return device === undefined ? undefined : { device, blockBytes, isReadOnly: device.isReadOnly }
 }
 
 function lengthOf(segment: SegmentDescriptor, source: Cscd, destination: Cscd): number {
@@ -48,11 +56,11 @@ function lengthOf(segment: SegmentDescriptor, source: Cscd, destination: Cscd): 
   return segment.count * (segment.countsDestination ? destination : source).blockBytes
 }
 
-/** What a segment descriptor means. Throws COPY ABORTED. */
-export function rangeOf(unit: LogicalUnit, parameters: CopyParameters, index: number): CopyRange {
-  const segment = parameters.segments[index]
-  const source = cscdOf(unit, parameters, segment.source)
-  const destination = cscdOf(unit, parameters, segment.destination)
+/** What a segment descriptor means. Rejects with COPY ABORTED. */
+export async function rangeOf(request: CopyRequest, index: number): Promise<CopyRange> {
+  const segment = request.parameters.segments[index]
+  const source = await cscdOf(request, segment.source, 'read')
+  const destination = await cscdOf(request, segment.destination, 'write')
   if (source === undefined || destination === undefined) throw copyAborted('UNREACHABLE COPY TARGET', index)
   if (destination.isReadOnly) throw copyAborted('INVALID OPERATION FOR COPY SOURCE OR DESTINATION', index)
   const range: CopyRange = {
