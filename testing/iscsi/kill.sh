@@ -80,6 +80,8 @@ wait "$pid" || fail "fio had an error"
 check_kernel_log 'detected conn error|reservation conflict|FAILED Result'
 
 step "fio that dies with the target, and looks for what was acknowledged"
+# A session that begins anew is another one to a reservation.
+persist "$kept" -o -C -K 0xa1 || fail "clear"
 log_out disk0 && log_out disk1
 set_of disk0 "$portal" node.session.timeo.replacement_timeout 2
 # fio's state says what it had written up to the end; that includes the last ones, for which it was told an error.
@@ -94,7 +96,7 @@ while [ "$losses" -lt 3 ]; do
     --direct=1 --fsync=32 --randseed="$((losses + 7))" --allrandrepeat=1)
   rm -f ./*.state
   # Nothing of an earlier round may be taken for what this one writes.
-  blkdiscard -o 256m -l 256m "$disk"
+  blkdiscard -o 256m -l 256m "$disk" || fail "the disk cannot be emptied"
   fio "${job[@]}" --do_verify=0 --verify_state_save=1 >/tmp/fio.out 2>&1 &
   pid=$!
   until_true 120 written || fail "fio does not get on"
