@@ -228,6 +228,6 @@ blocks 0 8 | tr -d '\0' | cmp - /dev/null || fail "FORMAT UNIT leaves data"
 step "reset"
 says 0 '' sg_reset -d "$disk"
 says 0 '' sg_reset -t "$disk"
-until_true 30 sg_turs "$disk" || fail "the disk is gone after a reset"
+until_true 30 sg_turs "$disk" 2>/dev/null || fail "the disk is gone after a reset"
 log_out disk0 && log_out disk1
 echo "done: $checks answers are as they should be"
