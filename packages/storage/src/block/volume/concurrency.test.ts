@@ -99,6 +99,23 @@ describe('volumes under concurrent requests', { skip: unsupportedReason ?? false
     })
   }
 
+  test('sectors of blocks that a layer does not have yet are written at the same time, and all of them are there', async () => {
+    await using volumes = await openVolumes({ folder: newFolder(), metadata: memoryVolumeMetadata() })
+    await volumes.create({ name: 'disk', ...shape })
+    const device = await volumes.open('disk')
+    const model = pattern(mebibyte)
+    await device.write([model], 0)
+    for (let round = 1; round <= 5; round++) {
+      await volumes.snapshot('disk', `s${round}`)
+      const places = Array.from({ length: 64 }, (_, index) => 40_960 + index * 512)
+      const bytes = pattern(64 * 512, round)
+      const writes = places.map((place, index) => ({ place, part: [bytes.subarray(index * 512, index * 512 + 512)] }))
+      await Promise.all(writes.map(({ place, part }, index) => device.write(part, place, { isDurable: index % 3 === round % 3 })))
+      bytes.copy(model, 40_960)
+      assertSame(await contentOf(device), model, `round ${round}`)
+    }
+  })
+
   test('what is written and unmapped while a snapshot is deleted is there, now and when it is opened again', async () => {
     const records = new VolumeRecords()
     const folder = newFolder()
