@@ -16,6 +16,7 @@ import { appendFileSync, existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
+import { startClock } from './iscsi/clock.ts'
 import { JobTarget, portals, targetAccount } from './iscsi/job-target.ts'
 import { alice } from './peers/server.ts'
 import { root } from './run/root.ts'
@@ -39,7 +40,8 @@ const seconds = Number(options.minutes) * 60
 interface Job {
   readonly name: string
   readonly script: string
-  readonly args: (target: JobTarget) => readonly string[]
+  /** `clock` is a port that tells how many seconds are left (`startClock`). */
+  readonly args: (target: JobTarget, clock: string) => readonly string[]
   readonly nics?: number
   /** How long it goes on by itself; boot, set-up and reading back come on top of it. */
   readonly seconds: number
@@ -53,7 +55,7 @@ const port = (target: JobTarget): string => String(target.ports[0])
 const filesystem = (name: string, more: readonly string[] = []): Job => ({
   name: [name, ...more].join(' with '),
   script: script('filesystem'),
-  args: target => [port(target), ...login, name, String(seconds), ...more],
+  args: (target, clock) => [clock, port(target), ...login, name, ...more],
   seconds,
 })
 const jobs: readonly Job[] = [
@@ -67,11 +69,11 @@ const jobs: readonly Job[] = [
   {
     name: 'multipath',
     script: script('multipath'),
-    args: target => [...target.paths.map(path => String(path.port)), ...login, String(seconds)],
+    args: (target, clock) => [clock, ...target.paths.map(path => String(path.port)), ...login],
     nics: portals,
     seconds,
   },
-  { name: 'kill', script: script('kill'), args: target => [port(target), ...login, String(seconds)], seconds },
+  { name: 'kill', script: script('kill'), args: (target, clock) => [clock, port(target), ...login], seconds },
 ]
 const chosen = jobs.filter(({ name }) => new RegExp(options.only).test(name))
 if (options.list) {
@@ -89,7 +91,8 @@ const log = (text: string): void => {
 /** Runs a job to its end, and does what it asks for on the way (`ask: WORDS`). Resolves to its exit status and all it printed. */
 async function runJob(job: Job, target: JobTarget): Promise<{ readonly status: number | null; readonly lines: readonly string[] }> {
   const nics = job.nics === undefined ? [] : ['--nics', String(job.nics)]
-  const args = ['--timeout', String(job.seconds + slackSeconds), ...nics, job.script, ...job.args(target)]
+  await using clock = await startClock(job.seconds)
+  const args = ['--timeout', String(job.seconds + slackSeconds), ...nics, job.script, ...job.args(target, String(clock.port))]
   const child = spawn(runner!, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const lines: string[] = []
   let answered = Promise.resolve()

@@ -1,8 +1,8 @@
 #!/bin/bash
-# filesystem.sh PORT USER PASSWORD FILESYSTEM SECONDS [digests]: files on a volume, written and read back in all the ways there are; the
+# filesystem.sh CLOCK PORT USER PASSWORD FILESYSTEM [digests]: files on a volume, written and read back in all the ways there are; the
 # volume grows meanwhile, and gets back what was deleted.
 . "$(dirname "$0")/initiator.sh"
-portal=$HOST:$1 user=$2 password=$3 filesystem=$4 seconds=$5 digests=${6:-}
+clock=$1 portal=$HOST:$2 user=$3 password=$4 filesystem=$5 digests=${6:-}
 mnt=/mnt/holdfast
 mkdir -p "$mnt"
 modprobe "$filesystem"
@@ -41,7 +41,7 @@ grow_online() {
 
 passes=0 has_grown=
 options=(rw discard)
-while [ "$SECONDS" -lt "$seconds" ] || [ "$passes" -lt 2 ]; do
+while [ "$(seconds_left)" -gt 0 ] || [ "$passes" -lt 2 ]; do
   mount -t "$filesystem" -o "${options[passes % 2]}" "$disk" "$mnt"
   pass
   [ -n "$has_grown" ] || { grow_online && has_grown=1; }

@@ -1,8 +1,8 @@
 #!/bin/bash
-# kill.sh PORT USER PASSWORD SECONDS: the target is killed with -9 again and again. What it has acknowledged is there after it, and so are
+# kill.sh CLOCK PORT USER PASSWORD: the target is killed with -9 again and again. What it has acknowledged is there after it, and so are
 # the reservations that should be.
 . "$(dirname "$0")/initiator.sh"
-portal=$HOST:$1 user=$2 password=$3 seconds=$4
+clock=$1 portal=$HOST:$2 user=$3 password=$4
 start_initiator
 add_second_initiator
 for volume in disk0 disk1; do
@@ -65,7 +65,7 @@ load() {
 load &
 pid=$!
 kills=0
-while [ "$SECONDS" -lt "$seconds" ] || [ "$kills" -lt 2 ]; do
+while [ "$(seconds_left)" -gt 0 ] || [ "$kills" -lt 2 ]; do
   sleep 7
   ask kill
   ask start

@@ -1,10 +1,10 @@
 #!/bin/bash
-# multipath.sh PORT-A PORT-B USER PASSWORD SECONDS: a disk by two ways (dm-multipath), of which one fails again and again under load.
+# multipath.sh CLOCK PORT-A PORT-B USER PASSWORD: a disk by two ways (dm-multipath), of which one fails again and again under load.
 # There is no udev to tell multipathd of disks: the map is made by hand, and what multipathd does for it (a path that answers again is used
 # again) is done here.
 . "$(dirname "$0")/initiator.sh"
 read -r -a hosts <<<"$HOSTS"
-portals=("${hosts[0]}:$1" "${hosts[1]:-${hosts[0]}}:$2") user=$3 password=$4 seconds=$5
+clock=$1 portals=("${hosts[0]}:$2" "${hosts[1]:-${hosts[0]}}:$3") user=$4 password=$5
 # A path that says nothing for 4 s is left, and one that is not back after 5 s has failed.
 start_initiator node.session.timeo.replacement_timeout=5 "node.conn[0].timeo.noop_out_interval=2" "node.conn[0].timeo.noop_out_timeout=2" \
   "node.conn[0].timeo.login_timeout=5"
@@ -48,15 +48,15 @@ load() {
   done
 }
 
-# run KIND SECONDS
+# run KIND UNTIL-SECONDS-LEFT
 run() {
-  local kind=$1 limit=$((SECONDS + $2)) path=0 trouble
+  local kind=$1 until=$2 path=0 trouble
   dmsetup create --noudevsync holdfast --table "${tables[$kind]}" || fail "dmsetup, $kind"
   dmsetup mknodes holdfast
   rm -f /tmp/over
   load &
   local pid=$!
-  while [ "$SECONDS" -lt "$limit" ] && kill -0 "$pid" 2>/dev/null; do
+  while [ "$(seconds_left)" -gt "$until" ] && kill -0 "$pid" 2>/dev/null; do
     trouble=$([ $((breaks / 2 % 2)) = 0 ] && echo cut || echo silent)
     ask break "$path" "$trouble"
     # Longer than the time after which a path has failed, or so short that its session comes back by itself.
@@ -74,8 +74,8 @@ run() {
 }
 breaks=0
 : >/tmp/passes
-run round-robin $((seconds / 2))
-run failover $((seconds / 2))
+run round-robin $(($(seconds_left) / 2))
+run failover 0
 [ "$breaks" -ge 2 ] || fail "no path was broken"
 if dmesg | grep -E 'I/O error, dev dm-|Buffer I/O error on dev dm-'; then fail "an error came through"; fi
 failed=$(dmesg | grep -c 'device-mapper: multipath: .*Failing path' || true)

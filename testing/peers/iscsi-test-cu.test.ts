@@ -62,8 +62,8 @@ describe("libiscsi's iscsi-test-cu, all of it", { skip: missing('iscsi-test-cu')
   let results: Promise<readonly ScsiTestResult[]>
 
   before(async () => {
-    // Large enough that SANITIZE still goes on when Sanitize.Reset looks, 3 s after it has begun.
-    const volumes = ['disk0=1GiB', 'large=256MiB,block-size=4096'].flatMap(volume => ['--volume', volume])
+    // Large enough that SANITIZE, which overwrites 128 MiB/s at most, still goes on when Sanitize.Reset looks, 3 s after it has begun.
+    const volumes = ['disk0=640MiB', 'large=256MiB,block-size=4096'].flatMap(volume => ['--volume', volume])
     server = await startServer({ shares: {}, extra: [...volumes, '--iscsi', '127.0.0.1:0'] })
     const { host, port } = server.iscsi
     const url = (volume: string): string => `iscsi://${alice.user}%${alice.password}@${host}:${port}/iqn.2026-11.io.holdfast:${volume}/0`
