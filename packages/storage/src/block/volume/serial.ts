@@ -4,7 +4,7 @@ export class Serial {
 
   /** Begins when what was begun before under any of the names has ended, however it did. */
   run<T>(names: readonly string[], action: () => Promise<T>): Promise<T> {
-    const before = Promise.all(names.map(name => this.#last.get(name)))
+    const before = Promise.all(names.map(async name => this.#last.get(name)))
     const outcome = before.then(action)
     const ended = outcome.then(ignore, ignore).then(() => {
       for (const name of names) if (this.#last.get(name) === ended) this.#last.delete(name)

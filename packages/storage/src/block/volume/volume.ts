@@ -89,7 +89,7 @@ export class Volume {
       await volume.close({ withFlush: false })
       throw error
     }
-    if (record.mergingLayer !== undefined) volume.#startMerging()
+    if (record.mergingLayer !== undefined) void volume.#startMerging()
     return volume
   }
 

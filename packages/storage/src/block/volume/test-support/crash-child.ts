@@ -8,7 +8,7 @@ import { sqliteStore } from '@holdfast/cluster'
 import { openVolumes, recoverVolumes, storeVolumeMetadata } from '../index.ts'
 import { isDone, workload } from './workload.ts'
 
-const [folder, killAt] = [process.argv[2]!, Number(process.argv[3])]
+const [folder, killAt] = [process.argv[2], Number(process.argv[3])]
 const progress = path.join(folder, 'progress')
 let steps = -Infinity
 
