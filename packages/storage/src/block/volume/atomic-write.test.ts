@@ -11,7 +11,7 @@ import { assertSame, contentOf, fails, filled, pattern } from '../compliance/sco
 import { headerBytes, slotBytes } from './atomic-entry.ts'
 import { journalBytes } from './atomic-journal.ts'
 import { VolumeRecords, memoryVolumeMetadata, openVolumes } from './index.ts'
-import type { StepHook, VolumeManager } from './index.ts'
+import type { NewVolume, StepHook, VolumeManager } from './index.ts'
 
 const sectorBytes = 512
 const partitionBytes = 65_536
@@ -160,22 +160,94 @@ describe('an atomic write and a power failure', { skip: unsupportedReason ?? fal
   }
 })
 
-describe('an atomic write and snapshots', { skip: unsupportedReason ?? false }, () => {
-  for (const at of ['write entry', 'write in place', 'clear entry']) {
-    test(`a snapshot that is asked for at the step "${at}" has all of it, or nothing`, async () => {
+describe('a volume that cannot be written when it is opened', { skip: unsupportedReason ?? false }, () => {
+  test('keeps what it has to do again', async () => {
+    const volume = await Interrupted.make({ isLayered: false })
+    await volume.interrupt()
+    for (const partition of [0, 1]) {
+      await using volumes = await volume.open(step => {
+        if (step === `redo ${offset}`) makeReadOnly(path.join(volume.folder, `${partition}.0`))
+      })
+      await fails('FOLDER_UNUSABLE', () => volumes.open('disk'))
+    }
+    assertSame(await volume.content(), written, 'after opening again')
+  })
+})
+
+const steps = ['write entry', 'write in place', 'clear entry'] as const
+
+/** An atomic write that waits for `during` at a step. */
+const duringWrite = async (
+  at: (typeof steps)[number],
+  during: (volumes: VolumeManager) => Promise<void>,
+  { shape, onStep }: { shape: Partial<NewVolume>; onStep?: StepHook },
+): Promise<VolumeManager> => {
+  const volumes = await openVolumes({
+    folder: newFolder(),
+    metadata: memoryVolumeMetadata(),
+    onStep: step => (step === at ? during(volumes) : onStep?.(step)),
+  })
+  await volumes.create({ name: 'disk', sizeBytes, ...shape })
+  const device = await volumes.open('disk')
+  await device.write([old], 0)
+  await device.write([data], offset, { isAtomic: true })
+  return volumes
+}
+
+/** Long enough for what does not wait to happen. */
+const aWhile = async (): Promise<void> => {
+  for (let turns = 0; turns < 100; turns++) await fs.promises.stat('.')
+}
+
+describe('during an atomic write', { skip: unsupportedReason ?? false }, () => {
+  for (const at of steps) {
+    test(`a snapshot that is asked for at the step "${at}" waits until it is over, and has all of it`, async () => {
       let taken: Promise<unknown> | undefined
-      const onStep: StepHook = step => {
-        if (step === at) taken ??= volumes.snapshot('disk', 'one')
+      let isOver = true
+      const during = async (volumes: VolumeManager): Promise<void> => {
+        isOver = false
+        taken = volumes.snapshot('disk', 'one')
+        await aWhile()
+        isOver = at === 'clear entry'
       }
-      await using volumes = await openVolumes({ folder: newFolder(), metadata: memoryVolumeMetadata(), onStep })
-      await volumes.create({ name: 'disk', sizeBytes, partitionBytes, pageBytes: 65_536 })
-      const device = await volumes.open('disk')
-      await device.write([old], 0)
-      await device.write([data], offset, { isAtomic: true })
+      const onStep: StepHook = step => {
+        if (step === 'clear entry') isOver = true
+        if (step === 'save record') assert.ok(isOver, 'a snapshot is made of what is half written')
+      }
+      await using volumes = await duringWrite(at, during, { shape: { partitionBytes, pageBytes: 65_536 }, onStep })
       await taken
-      const snapshot = await contentOf(await volumes.openSnapshot('disk', 'one'))
-      assertSame(snapshot, snapshot[offset] === written[offset] ? written : old, 'snapshot')
-      assertSame(await contentOf(device), written, 'device')
+      assertSame(await contentOf(await volumes.openSnapshot('disk', 'one')), written, 'snapshot')
+      assertSame(await contentOf(await volumes.open('disk')), written, 'device')
+    })
+
+    test(`at the step "${at}" what overlaps waits, what does not is done`, async () => {
+      const order: string[] = []
+      const waiting: Promise<void>[] = []
+      const during = async (volumes: VolumeManager): Promise<void> => {
+        const device = await volumes.open('disk')
+        for (const place of [offset, offset + data.length - sectorBytes]) {
+          assert.equal(device.readNow([Buffer.alloc(sectorBytes)], place), false)
+          assert.equal(device.writeNow([Buffer.alloc(sectorBytes)], place), false)
+        }
+        const elsewhere = filled(sectorBytes, 9)
+        assert.equal(device.writeNow([elsewhere], 0), true)
+        const [first, last] = [Buffer.alloc(sectorBytes), filled(sectorBytes, 8)]
+        waiting.push(
+          device.read([first], offset).then(() => void order.push(`read ${first.equals(data.subarray(0, sectorBytes))}`)),
+          device.write([last], offset).then(() => void order.push('write')),
+          device.orWrite([filled(sectorBytes, 0xff)], offset + sectorBytes).then(() => void order.push('or')),
+        )
+        await device.read([elsewhere], 0)
+        await aWhile()
+        assert.deepEqual(order, [])
+      }
+      await using volumes = await duringWrite(at, during, { shape: {} })
+      await Promise.all(waiting)
+      assert.deepEqual(order.toSorted(), ['or', 'read true', 'write'])
+      const expected = Buffer.from(written)
+      expected.fill(9, 0, sectorBytes).fill(8, offset, offset + sectorBytes)
+      expected.fill(0xff, offset + sectorBytes, offset + 2 * sectorBytes)
+      assertSame(await contentOf(await volumes.open('disk')), expected, 'device')
     })
   }
 })
@@ -201,12 +273,14 @@ const makeReadOnly = (file: string): void => {
 describe('an atomic write and a medium that fails', { skip: unsupportedReason ?? false }, () => {
   const withFailure = async (
     failure: { at: string; file: string },
-    run: (volumes: VolumeManager, write: () => Promise<void>) => Promise<void>,
+    run: (volumes: VolumeManager, write: () => Promise<void>, steps: string[]) => Promise<void>,
   ): Promise<void> => {
     const folder = newFolder()
     const records = new VolumeRecords()
     let isArmed = true
+    const taken: string[] = []
     const onStep: StepHook = step => {
+      taken.push(step)
       if (step !== failure.at || !isArmed) return
       isArmed = false
       makeReadOnly(path.join(folder, records.byName.get('disk')!.id, failure.file))
@@ -215,7 +289,7 @@ describe('an atomic write and a medium that fails', { skip: unsupportedReason ??
     await volumes.create({ name: 'disk', sizeBytes, partitionBytes, pageBytes: 65_536 })
     const device = await volumes.open('disk')
     await device.write([old], 0)
-    await run(volumes, () => device.write([data], offset, { isAtomic: true }))
+    await run(volumes, () => device.write([data], offset, { isAtomic: true }), taken)
     assert.equal(isArmed, false)
   }
 
@@ -230,13 +304,14 @@ describe('an atomic write and a medium that fails', { skip: unsupportedReason ??
     })
 
   test('of the journal, when it has happened: the device is gone, and the volume that is opened anew has all of it', async () => {
-    await withFailure({ at: 'clear entry', file: 'journal' }, async (volumes, write) => {
+    await withFailure({ at: 'clear entry', file: 'journal' }, async (volumes, write, taken) => {
       const gone = await volumes.open('disk')
       await fails('WRITE_FAILED', write)
       await fails('GONE', () => gone.write([filled(512, 1)], offset))
       await fails('GONE', () => gone.read([filled(512, 1)], offset))
       assert.deepEqual([gone.writeNow([filled(512, 1)], offset), gone.readNow([filled(512, 1)], offset)], [false, false])
       const device = await volumes.open('disk')
+      assert.ok(taken.includes(`redo ${offset}`))
       assertSame(await contentOf(device), written, 'after opening again')
       await device.write([old], 0, { isAtomic: true })
       assertSame(await contentOf(device), old, 'after another one')

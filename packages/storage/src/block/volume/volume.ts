@@ -85,7 +85,6 @@ export class Volume {
     try {
       await volume.#redo()
     } catch (error) {
-      volume.#lose()
       await volume.close({ withFlush: false })
       throw error
     }
