@@ -46,3 +46,21 @@ test('a command that is given up lets those behind it go on', () => {
   assert.equal(window.giveUp(5), true)
   assert.deepEqual([delivered, window.expected], [[6], 7])
 })
+
+test('what came over a connection that has failed, and waited, is forgotten and may come again', () => {
+  const [failed, other] = [{}, {}]
+  const window = new CommandWindow(5, 8)
+  const delivered: string[] = []
+  const dropped: number[] = []
+  const arrive = (number: number, from: object): boolean =>
+    window.arrive(number, () => delivered.push(`${number} ${from === failed ? 'failed' : 'other'}`), { from, drop: () => dropped.push(number) })
+  arrive(6, failed)
+  arrive(7, other)
+  window.forget(failed)
+  assert.deepEqual(dropped, [6])
+  arrive(5, other)
+  assert.deepEqual(delivered, ['5 other'])
+  assert.equal(window.expected, 6)
+  assert.equal(arrive(6, other), true)
+  assert.deepEqual(delivered, ['5 other', '6 other', '7 other'])
+})

@@ -4,13 +4,22 @@ import { serialAdd, serialBefore, serialWithin } from '../pdu/index.ts'
 /** Executes a command that has waited for those before it. */
 type Deliver = () => void
 
+/** A command that waits for those before it. */
+interface Early {
+  readonly deliver: Deliver
+  /** The connection that it came over. */
+  readonly from: object | undefined
+  /** Called instead of `deliver` when it is forgotten. */
+  readonly drop: (() => void) | undefined
+}
+
 /** The commands that a session may send, and has sent. */
 export class CommandWindow {
   readonly #depth: number
   #expected: number
   #maximum: number
   #inProgress = 0
-  readonly #early = new Map<number, Deliver>()
+  readonly #early = new Map<number, Early>()
 
   /** `first` is the CmdSN of the login; at most `depth` commands are with the target at any time. */
   constructor(first: number, depth: number) {
@@ -42,11 +51,20 @@ export class CommandWindow {
    * A command has come that is not immediate. It is delivered now, when the missing ones before it have come, or never: one outside the
    * window, and one that has come before, are ignored; then false.
    */
-  arrive(number: number, deliver: Deliver): boolean {
+  arrive(number: number, deliver: Deliver, { from, drop }: { readonly from?: object; readonly drop?: () => void } = {}): boolean {
     if (!this.#isOpenFor(number) || this.#early.has(number)) return false
-    this.#early.set(number, deliver)
+    this.#early.set(number, { deliver, from, drop })
     this.#advance()
     return true
+  }
+
+  /** A connection has failed: what came over it and was not delivered yet counts as never received, and comes again over another (7.2.1). */
+  forget(from: object): void {
+    for (const [number, early] of this.#early) {
+      if (early.from !== from) continue
+      this.#early.delete(number)
+      early.drop?.()
+    }
   }
 
   /** A command that was lost, and is not wanted any more, counts as received. */
@@ -71,7 +89,7 @@ export class CommandWindow {
     for (let next = this.#early.get(this.#expected); next !== undefined; next = this.#early.get(this.#expected)) {
       this.#early.delete(this.#expected)
       this.#expected = serialAdd(this.#expected, 1)
-      next()
+      next.deliver()
     }
   }
 }

@@ -92,6 +92,7 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
 
   /** At level 2 its tasks wait for another connection, for as long as was agreed on. */
   #orphan(session: Session, device: TargetDevice): void {
+    session.window.forget(this.#phase!)
     const orphans = new Orphans({ session, device, retention: this.writer.retention, tasks: this.#tasks!.leave() })
     session.orphans.add(orphans)
     const { defaultTime2Wait, defaultTime2Retain } = session.parameters

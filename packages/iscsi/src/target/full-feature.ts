@@ -110,7 +110,8 @@ export class FullFeature {
     const cmdSn = pdu.readUInt32BE(headerOffset.cmdSn)
     if ((pdu[headerOffset.opcode] & immediateBit) !== 0 || window.takeNext(cmdSn)) return this.#handle(handler, request)
     // One from outside the window, or that has been there before, is ignored (RFC 7143 4.2.2.1).
-    if (!window.arrive(cmdSn, () => this.#handle(handler, request))) request.message.release()
+    const drop = (): void => request.message.release()
+    if (!window.arrive(cmdSn, () => this.#handle(handler, request), { from: this, drop })) drop()
   }
 
   #handle(handler: Handler, request: RequestPdu): void {

@@ -185,6 +185,8 @@ export class LoginPhase {
     const flags = of.isTransit ? LoginFlags.transit | loginStages(stage, nextStageOf(request.flags)) : loginStages(stage)
     const isSuccess = (of.status ?? LoginStatus.success) === LoginStatus.success
     const { statSn } = writer.serials(isSuccess)
+    // With the last response the connection is the session's, whose numbers may be far from those of this login (4.2.2.1).
+    const { expected, maximum } = of.tsih === undefined ? { expected: request.cmdSn, maximum: request.cmdSn } : writer.numbers
     writer.put(
       LoginResponse,
       {
@@ -193,8 +195,8 @@ export class LoginPhase {
         tsih: of.tsih ?? request.tsih,
         initiatorTaskTag: request.initiatorTaskTag,
         statSn,
-        expCmdSn: request.cmdSn,
-        maxCmdSn: request.cmdSn,
+        expCmdSn: expected,
+        maxCmdSn: maximum,
         status: of.status ?? LoginStatus.success,
       },
       formatText(of.pairs),
