@@ -320,6 +320,8 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
     writer.numbers = session.window
     if (session.parameters.errorRecoveryLevel > 0) writer.retention = new Retention(this.limits.retainedBytes)
     this.#digests = { header: negotiator.agreed.HeaderDigest === 'CRC32C', data: negotiator.agreed.DataDigest === 'CRC32C' }
+    // Before the last response goes out: the first command may be there before this worker does anything else.
+    this.#connection.reframe(framingVariant(this.#digests))
   }
 
   #digests = { header: false, data: false }
@@ -328,7 +330,6 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
   established(): void {
     this.#login = undefined
     this.writer.digests = this.#digests
-    this.#connection.reframe(framingVariant(this.#digests))
     this.#connection.known()
     this.#connection.checkpoint(loggedInCheckpoint, true)
     this.#node.connections.add(this)
