@@ -96,7 +96,7 @@ class Units {
       identity: { ...model, serial: volume.serial, naa: Buffer.from(volume.naa, 'hex') },
       blockBytes: volume.blockBytes,
       // Longer ones are for protection information; there are initiators that cannot take reports of them.
-      maxCdbBytes: 16,
+      maxListedCdbBytes: 16,
       reservations: open.reservations,
       copyTargets: asked => this.#copyTargets.find(asked),
       onFault: error => this.#node.log('error', 'iscsi: a command failed inside', { volume: volume.name, error: String(error) }),

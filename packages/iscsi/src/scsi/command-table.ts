@@ -17,9 +17,6 @@ export interface TableEntry {
 /** Byte 7 of a variable length CDB: how many bytes follow it (SPC-4 4.2.3). */
 const additionalLengthAt = 7
 const variableHeaderBytes = 8
-/** SPC-4 4.2.3. */
-const longestCdbBytes = 260
-
 /** The commands of a unit. */
 export class CommandTable {
   /** By opcode, then service action. */
@@ -28,12 +25,11 @@ export class CommandTable {
   readonly byOpcode: readonly (TableEntry | undefined)[]
   readonly #byServiceAction = new Map<number, Map<number, TableEntry>>()
 
-  constructor(commands: readonly Command[], unit: LogicalUnit, maxCdbBytes = longestCdbBytes) {
+  constructor(commands: readonly Command[], unit: LogicalUnit) {
     this.entries = commands
       .filter(command => command.isSupported?.(unit) ?? true)
       .sort((a, b) => a.opcode - b.opcode || (a.serviceAction ?? 0) - (b.serviceAction ?? 0))
       .map(prepare)
-      .filter(({ usage }) => usage.length <= maxCdbBytes)
     const byOpcode = Array.from({ length: 256 }, (): TableEntry | undefined => undefined)
     for (const entry of this.entries) {
       const { opcode, serviceAction } = entry.command

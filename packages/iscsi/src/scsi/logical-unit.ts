@@ -49,8 +49,11 @@ export interface LogicalUnitOptions {
   copyTargets?(asked: CopyTargetRequest): BlockDevice | undefined | Promise<BlockDevice | undefined>
   /** Tasks that may wait or run at once; more get TASK SET FULL. Default 1,024. */
   readonly maxTasks?: number
-  /** Commands with longer CDBs are not offered. Default 260: all are. With 16, reports fit initiators that know no variable length CDBs. */
-  readonly maxCdbBytes?: number
+  /**
+   * Commands with longer CDBs are carried out, and told of when they are asked for by name, but not listed with all others. Default: all are
+   * listed. With 16, the list fits initiators that know no variable length CDBs (libiscsi).
+   */
+  readonly maxListedCdbBytes?: number
   /** Told of what should not have happened: the command ended with INTERNAL TARGET FAILURE. */
   onFault?(error: unknown): void
   /** Milliseconds since 1970. */
@@ -94,6 +97,7 @@ export class LogicalUnit {
   readonly ports: TargetPortGroups
   readonly copyTargets: (asked: CopyTargetRequest) => BlockDevice | undefined | Promise<BlockDevice | undefined>
   readonly now: () => number
+  readonly maxListedCdbBytes: number
   readonly mode: ModeParameters
   readonly reservations: Reservations
   readonly nexuses: Nexuses
@@ -128,6 +132,7 @@ export class LogicalUnit {
     this.ports = options.ports ?? staticPortGroup()
     this.copyTargets = asked => options.copyTargets?.(asked)
     this.now = options.now ?? Date.now
+    this.maxListedCdbBytes = options.maxListedCdbBytes ?? Infinity
     this.blocks = Math.floor(device.sizeBytes / blockBytes)
     this.isReadOnly = device.isReadOnly
     this.#onFault = error => options.onFault?.(error)
@@ -137,7 +142,7 @@ export class LogicalUnit {
     this.reservations = new Reservations(this, options.reservations ?? memoryReservationStore())
     this.mode = new ModeParameters(this, options.modes)
     this.modeChanged()
-    this.commands = new CommandTable(commands, this, options.maxCdbBytes)
+    this.commands = new CommandTable(commands, this)
     this.#byOpcode = this.commands.byOpcode
     this.#stops = [device.onResize(sizeBytes => this.#resized(sizeBytes)), this.ports.onChange(() => this.#portsChanged())]
   }

@@ -18,9 +18,10 @@ const hasServiceAction = 0x01
 const hasTimeouts = 0x02
 
 /** SPC-4 6.35.2. */
-function allCommands({ entries }: { readonly entries: readonly TableEntry[] }, withTimeouts: boolean): Buffer {
+function allCommands({ commands, maxListedCdbBytes }: LogicalUnit, withTimeouts: boolean): Buffer {
+  const listed = commands.entries.filter(({ usage }) => usage.length <= maxListedCdbBytes)
   const body = Buffer.concat(
-    entries.flatMap(({ command: { opcode, serviceAction }, usage }) => {
+    listed.flatMap(({ command: { opcode, serviceAction }, usage }) => {
       const flags = (serviceAction === undefined ? 0 : hasServiceAction) | (withTimeouts ? hasTimeouts : 0)
       const action = serviceAction ?? 0
       const descriptor = Buffer.from([opcode, 0, action >> 8, action & 0xff, 0, flags, 0, usage.length])
@@ -61,7 +62,7 @@ function reportOperationCodes(task: ScsiTask, unit: LogicalUnit): TaskResult {
   const option = cdb[2] & 0x07
   const withTimeouts = (cdb[2] & returnTimeouts) !== 0
   const allocationLength = cdb.readUInt32BE(6)
-  if (option === 0) return goodDataIn(task, allCommands(unit.commands, withTimeouts), allocationLength)
+  if (option === 0) return goodDataIn(task, allCommands(unit, withTimeouts), allocationLength)
   const lookup = lookups[option]
   if (lookup === undefined) throw invalidFieldInCdb(2, 2)
   return goodDataIn(task, oneCommand(lookup(unit, cdb[3], cdb.readUInt16BE(4)), withTimeouts), allocationLength)

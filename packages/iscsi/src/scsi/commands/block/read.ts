@@ -79,7 +79,7 @@ export const readCommands: readonly Command[] = [
     opcode: 0x7f,
     serviceAction: 0x0009,
     clause: 'SBC-4 5.19',
-    usage: '7f 00 00000000 3f 18 0009 1e 00 ffffffffffffffff 00000000 0000 0000 ffffffff',
+    usage: '7f 00 00000000 3f 18 0009 1e 00 ffffffffffffffff ffffffff ffff ffff ffffffff',
     access: 'read',
     execute: (task, unit) => read(task, unit, lba32(task.cdb), length32(task.cdb), 28, task.cdb[10]),
   },

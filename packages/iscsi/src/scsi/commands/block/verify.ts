@@ -114,7 +114,7 @@ export const verifyCommands: readonly Command[] = [
     opcode: 0x7f,
     serviceAction: 0x000a,
     clause: 'SBC-4 5.39',
-    usage: '7f 00 00000000 3f 18 000a 16 00 ffffffffffffffff 00000000 0000 0000 ffffffff',
+    usage: '7f 00 00000000 3f 18 000a 16 00 ffffffffffffffff ffffffff ffff ffff ffffffff',
     access: 'read',
     dataOutBytes: (cdb, unit) => verifyDataOutBytes(length32(cdb), cdb[10], unit.blockBytes),
     execute: (task, unit) => verify(task, unit, lba32(task.cdb), length32(task.cdb), 28, 10),

@@ -69,7 +69,7 @@ export const writeAndVerifyCommands: readonly Command[] = [
     opcode: 0x7f,
     serviceAction: 0x000c,
     clause: 'SBC-4 5.47',
-    usage: '7f 00 00000000 3f 18 000c 16 00 ffffffffffffffff 00000000 0000 0000 ffffffff',
+    usage: '7f 00 00000000 3f 18 000c 16 00 ffffffffffffffff ffffffff ffff ffff ffffffff',
     access: 'write',
     dataOutBytes: (cdb, unit) => length32(cdb) * unit.blockBytes,
     execute: (task, unit) => writeAndVerify(task, unit, lba32(task.cdb), length32(task.cdb), 28, 10),

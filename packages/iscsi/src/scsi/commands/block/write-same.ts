@@ -81,7 +81,7 @@ export const writeSameCommands: readonly Command[] = [
     opcode: 0x7f,
     serviceAction: 0x000d,
     clause: 'SBC-4 5.54',
-    usage: '7f 00 00000000 3f 18 000d 19 00 ffffffffffffffff 00000000 0000 0000 ffffffff',
+    usage: '7f 00 00000000 3f 18 000d 19 00 ffffffffffffffff ffffffff ffff ffff ffffffff',
     access: 'write',
     dataOutBytes: (cdb, unit) => ((cdb[10] & NDOB) === 0 ? unit.blockBytes : 0),
     execute: (task, unit) => writeSame(task, unit, lba32(task.cdb), length32(task.cdb), 28, 10),

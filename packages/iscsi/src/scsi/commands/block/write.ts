@@ -70,7 +70,7 @@ export const writeCommands: readonly Command[] = [
     opcode: 0x7f,
     serviceAction: 0x000b,
     clause: 'SBC-4 5.43',
-    usage: '7f 00 00000000 3f 18 000b 1a 00 ffffffffffffffff 00000000 0000 0000 ffffffff',
+    usage: '7f 00 00000000 3f 18 000b 1a 00 ffffffffffffffff ffffffff ffff ffff ffffffff',
     access: 'write',
     dataOutBytes: (cdb, unit) => length32(cdb) * unit.blockBytes,
     execute: (task, unit) => write(task, unit, lba32(task.cdb), length32(task.cdb), 28, task.cdb[10]),
