@@ -8,6 +8,7 @@ import { modeCommands } from './mode.ts'
 import { persistentReserveInCommands } from './persistent-reserve-in.ts'
 import { persistentReserveOutCommands } from './persistent-reserve-out.ts'
 import { powerCommands } from './power.ts'
+import { referralCommands } from './report-referrals.ts'
 import { reserveCommands } from './reserve.ts'
 import { supportedCommands } from './supported.ts'
 import { targetPortGroupCommands } from './target-port-groups.ts'
@@ -25,6 +26,7 @@ export const commands: readonly Command[] = [
   ...persistentReserveInCommands,
   ...persistentReserveOutCommands,
   ...targetPortGroupCommands,
+  ...referralCommands,
   ...supportedCommands,
   ...blockCommands,
 ]

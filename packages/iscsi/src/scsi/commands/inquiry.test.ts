@@ -57,7 +57,7 @@ test('a page code without EVPD, and a page that there is not, end with INVALID F
 test('the supported pages are sorted, and each of them can be read', async () => {
   const { initiators } = await testUnit(1, { identity: { ...testIdentity, managementUrl: 'https://holdfast.example:8080/' } })
   const codes = [...(await vpd(initiators[0], 0x00))]
-  assert.deepEqual(codes, [0x00, 0x80, 0x83, 0x85, 0x86, 0x87, 0x88, 0x8f, 0xb0, 0xb1, 0xb2])
+  assert.deepEqual(codes, [0x00, 0x80, 0x83, 0x85, 0x86, 0x87, 0x88, 0x8f, 0xb0, 0xb1, 0xb2, 0xb3])
   for (const code of codes) await vpd(initiators[0], code)
 })
 

@@ -51,9 +51,13 @@ function logicalBlockProvisioning({ blockBytes }: LogicalUnit): Buffer {
   return Buffer.from([thresholdExponent(blockBytes), unmapBits | readsZeros | anchors, thinProvisioned, 0])
 }
 
+/** Referrals (SBC-4 6.6.8): segments have no common size, REPORT REFERRALS tells them. */
+const referrals = (): Buffer => Buffer.alloc(12)
+
 /** Rows of the table. */
 export const blockPages: readonly VpdPage[] = [
   { code: 0xb0, name: 'Block Limits', content: blockLimits },
   { code: 0xb1, name: 'Block Device Characteristics', content: blockDeviceCharacteristics },
   { code: 0xb2, name: 'Logical Block Provisioning', isSupported: unit => unit.device.isThin, content: logicalBlockProvisioning },
+  { code: 0xb3, name: 'Referrals', content: referrals },
 ]

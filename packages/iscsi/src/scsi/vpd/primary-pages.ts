@@ -25,6 +25,7 @@ function extendedInquiry(): Buffer {
   page[5] = 0x07 // HEADSUP, ORDSUP, SIMPSUP
   page[6] = 0x01 // V_SUP: a volatile cache
   page[7] = 0x01 // LUICLR: the loss of a nexus clears what belongs to that nexus
+  page[8] = 0x10 // R_SUP
   page[13] = maximumSenseBytes
   return page.subarray(4)
 }
