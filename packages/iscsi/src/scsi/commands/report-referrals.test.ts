@@ -12,7 +12,7 @@ const cdb = (lba: number, more = 0): Buffer => {
 test('REPORT REFERRALS tells which groups lead to which blocks (SBC-4 5.27)', async () => {
   const { unit, initiators } = await testUnit(1)
   const { data } = await initiators[0].send(cdb(5, 1))
-  assert.equal(data.toString('hex'), `00000018${'00000001'}${'0'.repeat(16)}${(unit.blocks - 1).toString(16).padStart(16, '0')}00000001`)
+  assert.equal(data.toString('hex'), `0000001800000001${'0'.repeat(16)}${(unit.blocks - 1).toString(16).padStart(16, '0')}00000001`)
   assert.equal((await initiators[0].send(cdb(unit.blocks))).text, 'ILLEGAL REQUEST: LOGICAL BLOCK ADDRESS OUT OF RANGE')
 })
 

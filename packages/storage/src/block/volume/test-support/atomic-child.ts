@@ -8,7 +8,7 @@ import { sqliteStore } from '@holdfast/cluster'
 import { assertSame, contentOf } from '../../compliance/scope.ts'
 import { openVolumes, storeVolumeMetadata } from '../index.ts'
 
-const folder = process.argv[2]!
+const folder = process.argv[2]
 const offset = 1_000_448
 const lengthBytes = (1 << 20) - 512
 const partitionBytes = 1 << 20
