@@ -16,7 +16,7 @@ const target = `iqn.2026-11.io.holdfast:${volume}`
 const keptPdus = 400
 const steps = 40
 
-/** Logs in, and wants an answer to a ping, within seconds. */
+/** Logs in, within seconds. */
 async function lookIn(server: Server): Promise<void> {
   const quiet = new Random(1)
   await using peer = await IscsiPeer.connect({ ...server.iscsi, localAddress: '127.0.0.1', random: quiet, onSend: () => undefined })

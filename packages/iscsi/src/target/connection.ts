@@ -1,4 +1,5 @@
 import type { Connection, ConnectionHandler, Message, WorkerNode } from '@holdfast/engine'
+import { formatTargetAddress, noDigests } from '../pdu/index.ts'
 import type { TextPair, Wanted } from '../pdu/index.ts'
 import type { TargetDevice } from '../scsi/index.ts'
 import { CommandWindow } from './command-window.ts'
@@ -45,6 +46,8 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
   #heardAt: number
   #pingedAt: number | undefined
   #pings = 0
+  /** As agreed on; in force when the login is over. */
+  #digests = noDigests
 
   constructor(connection: Connection, node: TargetNode) {
     this.#connection = connection
@@ -76,6 +79,7 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
     this.writer.flush()
     const session = this.#session
     if (session === undefined) return
+    session.window.forget(this.#phase!)
     if (session.connections.get(this.cid) === this) session.connections.delete(this.cid)
     const hasOthers = session.connections.size > 0
     const survives = session.parameters.errorRecoveryLevel === 2
@@ -92,7 +96,6 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
 
   /** At level 2 its tasks wait for another connection, for as long as was agreed on. */
   #orphan(session: Session, device: TargetDevice): void {
-    session.window.forget(this.#phase!)
     const orphans = new Orphans({ session, device, retention: this.writer.retention, tasks: this.#tasks!.leave() })
     session.orphans.add(orphans)
     const { defaultTime2Wait, defaultTime2Retain } = session.parameters
@@ -183,10 +186,7 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
     }
     const { localAddress, localPort } = this.#connection
     const other = this.#node.options.redirect?.({ ...identity, targetName: name, localAddress, localPort })
-    if (other !== undefined) {
-      const host = other.host.includes(':') ? `[${other.host}]` : other.host
-      throw new LoginRefusal('targetMovedTemporarily', 'redirected', [['TargetAddress', `${host}:${other.port}`]])
-    }
+    if (other !== undefined) throw new LoginRefusal('targetMovedTemporarily', 'redirected', [['TargetAddress', formatTargetAddress(other)]])
     return target
   }
 
@@ -294,7 +294,6 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
     this.#phase = new FullFeature({
       writer,
       session,
-      cid: this.cid,
       tasks: this.#tasks,
       taskManager:
         target &&
@@ -323,8 +322,6 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
     // Before the last response goes out: the first command may be there before this worker does anything else.
     this.#connection.reframe(framingVariant(this.#digests))
   }
-
-  #digests = { header: false, data: false }
 
   /** The last response of the login has gone out without digests; from here on they are as agreed. */
   established(): void {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   AsyncEvent,
   DataOut,
@@ -392,3 +393,22 @@ test('sessions of a target that goes away are told, and end (11.9.1)', async con
   assert.deepEqual([fields['event'], fields['parameter2'], fields['parameter3']], [AsyncEvent.sessionDrop, 2, 20])
   assert.equal(await raw.receive(), undefined)
 })
+
+for (const level of ['0', '1']) {
+  test(`a command that waits for another one when its connection ends leaves nothing behind, at level ${level}`, async () => {
+    await using other = await startTarget()
+    const raw = await RawInitiator.connect(other.port)
+    await raw.login([
+      ['InitiatorName', guest],
+      ['TargetName', targetNames.open],
+      ['ErrorRecoveryLevel', level],
+    ])
+    raw.command([0], { cmdSn: raw.cmdSn + 1 })
+    ping(raw)
+    await raw.expect(Opcode.nopIn)
+    await raw[Symbol.asyncDispose]()
+    const deadline = performance.now() + 2000
+    while (other.metric('holdfast_connections') > 0 && performance.now() < deadline) await sleep(5)
+    assert.deepEqual([other.metric('holdfast_connections'), other.metric('holdfast_inbound_memory_bytes')], [0, 0])
+  })
+}

@@ -36,7 +36,6 @@ import type { TextExchange } from './text-exchange.ts'
 export interface FullFeatureHost {
   readonly writer: PduWriter
   readonly session: Session
-  readonly cid: number
   /** Undefined in a discovery session. */
   readonly tasks: ScsiTasks | undefined
   readonly taskManager: TaskManager | undefined

@@ -24,6 +24,8 @@ const descriptions: readonly TargetDescription[] = [
 /** Stopped with `await using`. */
 export interface RunningTarget extends AsyncDisposable {
   readonly port: number
+  /** What the connection manager counts under a name. */
+  metric(name: string): number
   /** Says that a target goes away. */
   remove(name: string): Promise<void>
 }
@@ -52,7 +54,8 @@ export async function startTarget(more: Partial<IscsiTargetOptions> = {}): Promi
     },
   })
   const { port } = await manager.listen({ protocol: 'iscsi', framing: iscsiFraming, distributed: true, host: '127.0.0.1', port: 0 })
-  return { port, remove: name => remove(name), [Symbol.asyncDispose]: () => manager.close() }
+  const metric = (name: string): number => manager.snapshot().find(sample => sample.name === name)?.value ?? Number.NaN
+  return { port, metric, remove: name => remove(name), [Symbol.asyncDispose]: () => manager.close() }
 }
 
 function deviceOf(): TargetDevice {
