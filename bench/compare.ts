@@ -56,7 +56,7 @@ const column = (text: string, width: number): string => text.padStart(width)
 
 /** The table's head. */
 export const tableHead = (peer: string): string =>
-  ['figure'.padEnd(28), 'unit'.padEnd(10), column('ours', 9), column(peer, 9), `   ours/${peer}: min  median     max`].join(' ')
+  ['figure'.padEnd(33), 'unit'.padEnd(10), column('ours', 9), column(peer, 9), `   ours/${peer}: min  median     max`].join(' ')
 
 /** One line of the table. */
 export function tableLine({ figure, unit, ours, peer, ratios }: Comparison): string {
@@ -65,5 +65,5 @@ export function tableLine({ figure, unit, ours, peer, ratios }: Comparison): str
   const shown =
     ratios.length === 0 ? '' : [column(ratio.min.toFixed(2), 17), column(ratio.median.toFixed(2), 7), column(ratio.max.toFixed(2), 7)].join(' ')
   const theirs = peer.length === 0 ? '-' : round(spreadOf(peer).median)
-  return [figure.padEnd(28), unit.padEnd(10), column(round(spreadOf(ours).median), 9), column(theirs, 9), shown].join(' ')
+  return [figure.padEnd(33), unit.padEnd(10), column(round(spreadOf(ours).median), 9), column(theirs, 9), shown].join(' ')
 }

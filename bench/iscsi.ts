@@ -11,7 +11,7 @@
  *       --workers N         worker nodes of our server (default: its own)
  *       --ours-only         no comparison
  *
- * Volumes of 1 GiB, thin, written once before. QEMU's initiator (libiscsi) through `qemu-img bench`; needs qemu-utils, qemu-block-extra; for the comparison tgt and root.
+ * Volumes of 1 GiB, thin, written once before. QEMU's initiator (libiscsi) through `qemu-img bench`, and ours for digests of data; needs qemu-utils, qemu-block-extra; for the comparison tgt and root.
  */
 import { rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
@@ -56,10 +56,14 @@ interface Pattern {
   readonly depth: number
   readonly blockBytes: number
   readonly isRandom: boolean
-  readonly headerDigest: boolean
+  readonly digest: Digest
 }
 
-const patterns: readonly Pattern[] = [false, true].flatMap(headerDigest =>
+/** What is protected by CRC32C. libiscsi has no digests of data: with `data` our own initiator is the client of both. */
+type Digest = 'none' | 'header' | 'data'
+
+const digests: readonly Digest[] = ['none', 'header', 'data']
+const patterns: readonly Pattern[] = digests.flatMap(digest =>
   [
     { name: 'read-4k-random-qd1', isWrite: false, depth: 1, blockBytes: 4096, isRandom: true },
     { name: 'write-4k-random-qd1', isWrite: true, depth: 1, blockBytes: 4096, isRandom: true },
@@ -67,26 +71,39 @@ const patterns: readonly Pattern[] = [false, true].flatMap(headerDigest =>
     { name: 'write-4k-random-qd32', isWrite: true, depth: 32, blockBytes: 4096, isRandom: true },
     { name: 'read-64k-seq-qd32', isWrite: false, depth: 32, blockBytes: 65_536, isRandom: false },
     { name: 'write-64k-seq-qd32', isWrite: true, depth: 32, blockBytes: 65_536, isRandom: false },
-  ].map(pattern => ({ ...pattern, headerDigest, name: headerDigest ? `${pattern.name}.digest` : pattern.name })),
+  ].map(pattern => ({ ...pattern, digest, name: digest === 'none' ? pattern.name : `${pattern.name}.${digest}-digest` })),
 )
 
 const pinned = (cpuList: string | undefined): { cpus?: string } => (cpuList === undefined || cpuList === '-' ? {} : { cpus: cpuList })
 
-async function qemuImg(args: readonly string[]): Promise<string> {
+async function runClient(...words: readonly string[]): Promise<string> {
   const { cpus: list } = pinned(options['client-cpus'])
-  const words = list === undefined ? ['qemu-img', ...args] : ['taskset', '-c', list, 'qemu-img', ...args]
-  return mustRun(words[0], words.slice(1), { timeoutMs: 600_000 })
+  const [program, ...args] = list === undefined ? words : ['taskset', '-c', list, ...words]
+  return mustRun(program, args, { timeoutMs: 600_000 })
 }
 
-const imageOf = ({ portal, target, lun }: Contender, headerDigest: boolean): string => {
-  const file = { driver: 'iscsi', transport: 'tcp', portal, target, lun, 'header-digest': headerDigest ? 'crc32c' : 'none' }
+const imageOf = ({ portal, target, lun }: Contender, digest: Digest): string => {
+  const file = { driver: 'iscsi', transport: 'tcp', portal, target, lun, 'header-digest': digest === 'none' ? 'none' : 'crc32c' }
   return `json:${JSON.stringify({ driver: 'raw', file })}`
 }
 
 /** Runs a pattern for `count` requests; seconds. */
 async function runPattern(contender: Contender, pattern: Pattern, count: number): Promise<number> {
-  const step = pattern.isRandom ? strideBlocks * pattern.blockBytes : pattern.blockBytes
-  const printed = await qemuImg([
+  return pattern.digest === 'data' ? runOurs(contender, pattern, count) : runQemu(contender, pattern, count)
+}
+
+const stepOf = (pattern: Pattern): number => (pattern.isRandom ? strideBlocks * pattern.blockBytes : pattern.blockBytes)
+
+async function runOurs({ portal, target, lun }: Contender, pattern: Pattern, count: number): Promise<number> {
+  const [host, port] = portal.split(':')
+  const { isWrite, depth, blockBytes } = pattern
+  const task = { host, port: Number(port), target, lun, isWrite, depth, blockBytes, stepBytes: stepOf(pattern), count }
+  return Number(await runClient(process.execPath, new URL('iscsi-client.ts', import.meta.url).pathname, JSON.stringify(task)))
+}
+
+async function runQemu(contender: Contender, pattern: Pattern, count: number): Promise<number> {
+  const printed = await runClient(
+    'qemu-img',
     'bench',
     ...(pattern.isWrite ? ['-w', '--pattern=90'] : []),
     '-t',
@@ -98,9 +115,9 @@ async function runPattern(contender: Contender, pattern: Pattern, count: number)
     '-s',
     String(pattern.blockBytes),
     '-S',
-    String(step),
-    imageOf(contender, pattern.headerDigest),
-  ])
+    String(stepOf(pattern)),
+    imageOf(contender, pattern.digest),
+  )
   const [, seconds] = /Run completed in ([\d.]+) seconds/.exec(printed) ?? []
   if (seconds === undefined) throw new Error(`qemu-img bench printed: ${printed}`)
   return Number(seconds)
@@ -167,7 +184,7 @@ console.log(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores,
 for (const contender of contenders) {
   await runPattern(
     contender,
-    { name: 'fill', isWrite: true, depth: 8, blockBytes: mebibyte, isRandom: false, headerDigest: false },
+    { name: 'fill', isWrite: true, depth: 8, blockBytes: mebibyte, isRandom: false, digest: 'none' },
     volumeBytes / mebibyte,
   )
 }

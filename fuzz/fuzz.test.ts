@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { tmpdir } from 'node:os'
 import { test } from 'node:test'
+import { unsupportedReason } from '@holdfast/posix'
 import { FrameCutter, frameOf } from '../testing/peers/frames.ts'
 import { decodeCapture, encodeRecord, readCorpus } from './capture.ts'
 import { fuzzDecoders } from './decoders.ts'
+import { fuzzHandoff } from './handoff.ts'
 import { mutate } from './mutate.ts'
 import { Random } from './random.ts'
 
@@ -45,4 +47,10 @@ test('the decoders bear two seconds of fuzzing', async () => {
   const { findings, targets, accepted } = await fuzzDecoders({ seconds: 2, random: new Random(20261121), findings: tmpdir() })
   assert.deepEqual(findings, [])
   assert.ok(targets > 100 && accepted > 1000, `${targets} decoders, ${accepted} inputs accepted`)
+})
+
+test('both ends of the hand-off protocol bear two seconds of fuzzing', { skip: unsupportedReason }, () => {
+  const { findings, taken, checks } = fuzzHandoff({ seconds: 2, random: new Random(20261121), findings: tmpdir(), log: () => {} })
+  assert.deepEqual(findings, [])
+  assert.ok(taken > 1000 && checks > 1, `${taken} messages taken, ${checks} connections handed over`)
 })

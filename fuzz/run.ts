@@ -1,10 +1,10 @@
 /**
- * `npm run fuzz`: throws mutated and random input at the decoders, and at a whole server over SMB and over iSCSI.
+ * `npm run fuzz`: throws mutated and random input at the decoders, at a whole server over SMB and over iSCSI, and at both ends of the hand-off protocol.
  *
  *     npm run fuzz [-- OPTIONS]
  *       --seconds N         for each target (default 60)
  *       --seed S            repeats a run (default: from the clock, printed)
- *       --target NAME       decoders, server or iscsi (default: all)
+ *       --target NAME       decoders, server, iscsi or handoff (default: all)
  *       --only REGEX        only decoders whose name matches
  *       --findings DIR      where inputs that led to a finding go (default: a folder beside the system's temporary files)
  *
@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { fuzzDecoders } from './decoders.ts'
+import { fuzzHandoff } from './handoff.ts'
 import { fuzzIscsi } from './iscsi.ts'
 import { Random } from './random.ts'
 import { fuzzServer } from './server.ts'
@@ -27,7 +28,7 @@ const { values: options } = parseArgs({
     findings: { type: 'string', default: join(tmpdir(), 'holdfast-fuzz') },
   },
 })
-const targets = ['decoders', 'server', 'iscsi']
+const targets = ['decoders', 'server', 'iscsi', 'handoff']
 if (options.target !== undefined && !targets.includes(options.target)) {
   console.error(`--target is one of ${targets.join(', ')}, not ${options.target}`)
   process.exit(2)
@@ -57,6 +58,14 @@ if (wants('iscsi')) {
   const result = await fuzzIscsi({ seconds, random: random.fork(), findings: options.findings, log: line => console.log(line) })
   console.log(
     `iscsi: ${result.conversations} conversations, ${result.messages} PDUs, ${result.opened} logins, ${result.checks} checks passed, ` +
+      `resident ${mebibytes(result.residentBytesBefore)} -> ${mebibytes(result.residentBytesAfter)}, ${result.findings.length} findings`,
+  )
+  findings.push(...result.findings)
+}
+if (wants('handoff')) {
+  const result = fuzzHandoff({ seconds, random: random.fork(), findings: options.findings, log: line => console.log(line) })
+  console.log(
+    `handoff: ${result.datagrams} datagrams, ${result.taken} taken, ${result.checks} checks passed, ` +
       `resident ${mebibytes(result.residentBytesBefore)} -> ${mebibytes(result.residentBytesAfter)}, ${result.findings.length} findings`,
   )
   findings.push(...result.findings)

@@ -104,6 +104,9 @@ const breaches: readonly (readonly [title: string, path: string, text: string, r
   ['a long file', server, '/** . */\n'.repeat(maxLines + 1), `no file over ${maxLines} lines`],
   ['a mark of unfinished work', server, `// ${['TO', 'DO'].join('')}: later`, 'nothing is marked as unfinished'],
   ["a machine's path", 'docs/a.md', `see /${['wo', 'rk'].join('')}/main`, 'no path of one machine'],
+  ['a metric that is not on its page', server, "counters.counter('holdfast_new_things_total', 'New')", 'docs/metrics.md names every metric'],
+  ['a metric in a table that is not on its page', server, '  holdfast_new_things_total: [1],', 'docs/metrics.md names every metric'],
+  ['a page with a metric that is gone', 'docs/metrics.md', '| `holdfast_old_things_total` | |', 'docs/metrics.md names every metric'],
   ['an export without a docstring', server, 'export function four(): number {\n  return 4\n}\n', 'every export of a room has a docstring'],
   ['a re-exported one without a docstring', 'packages/smb/src/messages/index.ts', 'export interface A {}', 'every export of a room has a docstring'],
   ['a listed one without a docstring', server, 'const a = 1\nexport { a }', 'every export of a room has a docstring'],
@@ -128,4 +131,10 @@ test('what stands in a comment or a string is no import', () => {
 test('a test may use development dependencies, and both ends of its protocol', () => {
   const text = "import fc from 'fast-check'\nimport { five } from '../client/index.ts'\n"
   assert.deepEqual(broken(tidyRepository({ 'packages/smb/src/server/a.test.ts': text })), [])
+})
+
+test('a build may use what its room is developed with, the product may not', () => {
+  const smb = { ...tidyRepository().rooms.find(({ name }) => name === '@holdfast/smb'), devDependencies: ['vite'] } as Room
+  assert.deepEqual(broken(tidyRepository({ 'packages/smb/vite.config.ts': "import 'vite'\n" }, [smb])), [])
+  assert.deepEqual(broken(tidyRepository({ 'packages/smb/src/a.ts': "import 'vite'\n" }, [smb])), ['imports only what package.json declares'])
 })

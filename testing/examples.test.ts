@@ -31,14 +31,21 @@ const entryPoints: Readonly<Record<string, readonly string[]>> = {
   '@holdfast/iscsi/scsi': ['LogicalUnit', 'TargetDevice', 'CheckCondition'],
   '@holdfast/iscsi/pdu': ['crc32c', 'parseText', 'negotiate', 'Negotiator'],
   '@holdfast/rpc': ['RpcPipe', 'srvsvc'],
-  '@holdfast/management': ['createManagementApp', 'createManagementProtocol'],
+  '@holdfast/management': ['createManagementApp', 'createManagementProtocols', 'openManagementCore'],
+  '@holdfast/api-client': ['connect', 'ApiClient'],
+  '@holdfast/api-client/node': ['connect'],
   holdfast: ['serve'],
 }
 
 /** Examples that compile but can't run here, and why. */
 const notRun: Readonly<Record<string, string>> = {
   runWorker: 'belongs into the module of a worker',
-  createManagementProtocol: 'belongs into the module of a worker',
+  DirectorPrograms: 'changes the packets of an interface',
+  ServerAgentPrograms: 'changes the packets of an interface',
+  startDirector: 'changes the packets of an interface',
+  startServerAgent: 'changes the packets of an interface',
+  createContentProtocol: 'belongs into the module of a worker',
+  createManagementProtocols: 'belongs into the module of a worker',
   filesystemCompliance: 'defines tests',
   blockDeviceCompliance: 'defines tests',
 }

@@ -17,6 +17,7 @@ const steps: readonly Step[] = [
   { name: 'format', program: 'oxfmt', args: ['--check', '.'] },
   { name: 'lint', program: 'oxlint', args: ['--type-aware', '.'] },
   { name: 'types', program: 'tsc', args: ['-p', '.', '--noEmit'] },
+  { name: 'types (page)', program: 'tsc', args: ['-p', 'packages/console/app', '--noEmit'] },
   { name: 'architecture', program: 'node', args: ['testing/run.ts', '--unit', '--failures', 'testing/architecture'] },
   {
     name: 'unit tests',

@@ -15,6 +15,8 @@ export interface Room {
   /** Keys are subpaths as in package.json (`.`, `./server`), values files relative to the folder. */
   readonly exports: Readonly<Record<string, string>>
   readonly dependencies: readonly string[]
+  /** What its tests and `*.config.ts` may import as well. */
+  readonly devDependencies?: readonly string[]
 }
 
 /** Everything the architecture rules look at, so that a test can make one in memory. */
@@ -40,11 +42,11 @@ interface Manifest {
   readonly devDependencies?: Readonly<Record<string, string>>
 }
 
-const textFiles = /\.(ts|js|mjs|c|h|md|json|sh|ya?ml|html|css|txt|tsv)$|^\.ci\/|^LICENSE$/
+const textFiles = /\.(tsx?|js|mjs|c|h|md|json|sh|ya?ml|html|css|txt|tsv)$|^\.ci\/|^LICENSE$/
 
 /** Reads the rooms' manifests and all text files, without what is installed or generated. */
 export function readRepository(root: string): Repository {
-  const skipped = new Set(['node_modules', '.git', '.holdfast', 'data', 'tmp'])
+  const skipped = new Set(['node_modules', '.git', '.holdfast', 'data', 'tmp', 'dist'])
   const paths = globSync('**/*', { cwd: root, exclude: name => skipped.has(name.split(/[\\/]/).at(-1) ?? '') })
     .concat(existsSync(join(root, '.ci', 'run')) ? ['.ci/run'] : [])
     .map(path => path.replaceAll('\\', '/'))
@@ -55,8 +57,9 @@ export function readRepository(root: string): Repository {
     .map(path => path.replaceAll('\\', '/'))
     .sort()
     .map(path => {
-      const { name, exports = {}, dependencies = {} } = manifest(path)
-      return { name, folder: path.replace(/\/package\.json$/, ''), exports, dependencies: Object.keys(dependencies) }
+      const { name, exports = {}, dependencies = {}, devDependencies = {} } = manifest(path)
+      const folder = path.replace(/\/package\.json$/, '')
+      return { name, folder, exports, dependencies: Object.keys(dependencies), devDependencies: Object.keys(devDependencies) }
     })
   return { rooms, files, testDependencies: Object.keys(manifest('package.json').devDependencies ?? {}) }
 }

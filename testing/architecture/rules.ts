@@ -46,7 +46,7 @@ const protocolWords = /\b\w*(smb|cifs|iscsi|srvsvc|ntlm|dcerpc)\w*\b/i
 /** All imports by files of `packages/`, resolved as far as the rules need it. */
 function roomImports(repository: Repository): RoomImport[] {
   return repository.files
-    .filter(file => file.path.endsWith('.ts'))
+    .filter(file => /\.tsx?$/.test(file.path))
     .flatMap(file => {
       const room = roomOf(repository, file.path)
       if (room === undefined) return []
@@ -92,6 +92,7 @@ const declared = importRule('imports only what package.json declares', (found, r
   const { name } = splitPackage(specifier)
   if (name === room.name || room.dependencies.includes(name)) return undefined
   if (isTest(found.file.path) && repository.testDependencies.includes(name)) return undefined
+  if (found.file.path.endsWith('.config.ts') && room.devDependencies?.includes(name) === true) return undefined
   return `imports ${specifier}, which ${room.folder}/package.json does not declare`
 })
 

@@ -1,6 +1,7 @@
 /** Rules about the text itself: what a reader should never have to stumble over. */
 import { exportsWithoutDocstring } from './docstrings.ts'
 import { lineAt } from './imports.ts'
+import { metricsPage } from './metrics-page.ts'
 import type { Rule } from './rules.ts'
 import type { SourceFile, Violation } from './repository.ts'
 
@@ -22,7 +23,7 @@ function textRule(name: string, pattern: RegExp, files: (file: SourceFile) => bo
   }
 }
 
-const isCode = (file: SourceFile): boolean => /\.(ts|js|mjs|c|h)$/.test(file.path)
+const isCode = (file: SourceFile): boolean => /\.(tsx?|js|mjs|css|c|h)$/.test(file.path)
 
 const shortFiles: Rule = {
   name: `no file over ${maxLines} lines`,
@@ -55,4 +56,5 @@ export const tidyRules: readonly Rule[] = [
   textRule('nothing is marked as unfinished', unfinished, isCode),
   textRule('no path of one machine', machinePath, () => true),
   documented,
+  metricsPage,
 ]

@@ -1,8 +1,10 @@
+import { startFakeNode } from '@holdfast/api-client/test-support'
 import { SmbClient } from '@holdfast/smb/client'
 import type { SmbFile, SmbShare } from '@holdfast/smb/client'
 import { memory } from '@holdfast/storage'
 import { memoryDevice } from '@holdfast/storage/block'
 import { serve } from 'holdfast'
+import { temporaryFolder } from '../peers/folder.ts'
 import type { HoldfastServer } from 'holdfast'
 
 /** What examples may name without making it: a server with the share `docs`, a client of it, and where there is the disk `disk0`. */
@@ -36,6 +38,18 @@ export class Given implements AsyncDisposable {
     return { host: this.host(), port: Number(iscsi[0].split(':').at(-1)) }
   }
 
+  /** Where a node's management API is. */
+  async url(): Promise<string> {
+    return this.#resources.use(await startFakeNode(this.#volumes())).url
+  }
+
+  /** The same for this machine. */
+  async socketPath(): Promise<string> {
+    const path = this.#resources.use(temporaryFolder('examples')).at('control.sock')
+    this.#resources.use(await startFakeNode({ ...this.#volumes(), socketPath: path }))
+    return path
+  }
+
   client(): Promise<SmbClient> {
     return (this.#client ??= this.port().then(async port =>
       this.#resources.use(await SmbClient.connect({ host: this.host(), port, user: this.user(), password: this.password() })),
@@ -58,6 +72,15 @@ export class Given implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync()
+  }
+
+  #volumes() {
+    const volumes: { name: string; sizeBytes: number }[] = []
+    const result = ({ request }: { readonly request?: unknown }) => {
+      volumes.push({ name: (request as { readonly name: string }).name, sizeBytes: 2 ** 20 })
+      return volumes.at(-1)
+    }
+    return { answers: { '/v1/volumes': volumes }, result }
   }
 
   async #serveDisks(): Promise<HoldfastServer> {

@@ -5,8 +5,8 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Endpoint } from '../peers/server.ts'
 
 /**
- * What happens to a path: `cut`: connections break off, and new ones do as soon as they are made; `silent`: nothing comes through any more,
- * and nobody says so.
+ * What happens to a path: `cut`: connections break off, and new ones are refused, as those of a portal that was killed are; `silent`: nothing comes
+ * through any more, and nobody says so.
  */
 export type Trouble = 'cut' | 'silent'
 
@@ -14,6 +14,7 @@ export type Trouble = 'cut' | 'silent'
 export class NetworkPath implements AsyncDisposable {
   readonly #sockets = new Set<Socket>()
   readonly #server = createServer({ noDelay: true }, client => this.#relay(client))
+  #port = 0
   #trouble: Trouble | undefined
   #target: Endpoint
 
@@ -23,28 +24,36 @@ export class NetworkPath implements AsyncDisposable {
 
   static async open(target: Endpoint): Promise<NetworkPath> {
     const path = new NetworkPath(target)
-    path.#server.listen(0, '127.0.0.1')
-    await once(path.#server, 'listening')
+    await path.#listen()
+    path.#port = (path.#server.address() as AddressInfo).port
     return path
   }
 
+  async #listen(): Promise<void> {
+    this.#server.listen(this.#port, '127.0.0.1')
+    await once(this.#server, 'listening')
+  }
+
   get port(): number {
-    return (this.#server.address() as AddressInfo).port
+    return this.#port
   }
 
   break(trouble: Trouble): void {
     this.#trouble = trouble
+    if (trouble === 'cut') this.#server.close()
     for (const socket of this.#sockets) this.#suffer(socket)
   }
 
   /** What was on its way when the path went silent is lost: it must not come after what the initiator has sent by another way since. */
-  mend(): void {
+  async mend(): Promise<void> {
     this.#trouble = undefined
     for (const socket of this.#sockets) socket.destroy()
+    if (!this.#server.listening) await this.#listen()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.#sockets) socket.destroy()
+    if (!this.#server.listening) return
     this.#server.close()
     await once(this.#server, 'close')
   }

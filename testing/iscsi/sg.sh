@@ -99,7 +99,7 @@ says 0 'DpoFua=1' sg_modes -a "$disk"
 also 'Caching' 'Control' 'Informational exceptions' 'WP=0'
 says 0 'Caching' sg_modes -6 -p 8 "$disk"
 says 0 '' sg_wr_mode -p 8 -c 08,12,10,0,ff,ff,0,0,ff,ff,ff,ff,0,0,0,0,0,0,0,0 "$disk"
-says 0 '08 12 10' sg_modes -p 8 "$disk"
+says 0 '88 12 10' sg_modes -p 8 "$disk"
 says $attention 'Mode parameters changed' sg_turs -v "$by_second"
 says 0 '' sg_wr_mode -p 8 -c 08,12,14,0,ff,ff,0,0,ff,ff,ff,ff,0,0,0,0,0,0,0,0 "$disk"
 sg_turs "$by_second" >/dev/null 2>&1 || true

@@ -16,7 +16,7 @@ describe('health and metrics over curl', { skip: missing('curl', 'smbclient') },
   before(async () => {
     folder = temporaryFolder('http')
     mkdirSync(folder.at('docs'))
-    server = await startServer({ shares: { docs: folder.at('docs') } })
+    server = await startServer({ shares: { docs: folder.at('docs') }, extra: ['--metrics', 'open'] })
   })
   after(async () => {
     await server?.[Symbol.asyncDispose]()

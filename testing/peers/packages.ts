@@ -33,6 +33,15 @@ const peers = {
   tgtd: { program: 'tgtd', debianPackage: 'tgt' },
   'qemu-img': { program: 'qemu-img', debianPackage: 'qemu-utils' },
   'qemu-block-extra': { debianPackage: 'qemu-block-extra' },
+  chromium: { program: 'chromium', debianPackage: 'chromium' },
+  nft: { program: 'nft', debianPackage: 'nftables' },
+  nginx: { program: 'nginx', debianPackage: 'nginx-light' },
+  haproxy: { program: 'haproxy', debianPackage: 'haproxy' },
+  wrk: { program: 'wrk', debianPackage: 'wrk' },
+  ip: { program: 'ip', debianPackage: 'iproute2' },
+  nsenter: { program: 'nsenter', debianPackage: 'util-linux' },
+  setpriv: { program: 'setpriv', debianPackage: 'util-linux' },
+  'systemd-analyze': { program: 'systemd-analyze', debianPackage: 'systemd' },
   sg_inq: { program: 'sg_inq', debianPackage: 'sg3-utils' },
 } as const satisfies Record<string, Peer>
 

@@ -41,7 +41,8 @@ export function clientSettings(protection: 'plain' | 'sign' | 'encrypt', dialect
   ]
 }
 
-function commonArguments(options: Omit<SmbclientOptions, 'share' | 'commands'>): string[] {
+/** What all calls of smbclient begin with. */
+export function commonArguments(options: Omit<SmbclientOptions, 'share' | 'commands'>): string[] {
   const { account, endpoint } = options
   return [
     '--configfile=/dev/null',

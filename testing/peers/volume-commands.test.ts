@@ -1,14 +1,14 @@
 /** Block volumes as an administrator has them: made by the configuration and by `holdfast volume`, used by libiscsi and QEMU. */
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, statSync } from 'node:fs'
-import { connect } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { controlVolumeService } from '../../packages/holdfast/src/control/control-client.ts'
+import { connect } from '@holdfast/api-client/node'
 import { mustRun, runCommand } from './command.ts'
 import type { CommandResult } from './command.ts'
 import { temporaryFolder } from './folder.ts'
 import type { TemporaryFolder } from './folder.ts'
+import { ask, login } from './management-client.ts'
 import { missing } from './packages.ts'
 import { alice, bob, productMain, startServer } from './server.ts'
 import type { Account, Endpoint, Server } from './server.ts'
@@ -200,14 +200,10 @@ describe('volumes of a node', { timeout: 300_000, skip: missing('qemu-img', 'qem
   test('the control socket is for its owner alone, and speaks HTTP', async () => {
     const socket = folder.at('state', 'control.sock')
     assert.equal(statSync(socket).mode & 0o777, 0o600)
-    const answer = await new Promise<string>((resolve, reject) => {
-      const chunks: Buffer[] = []
-      const client = connect(socket, () => client.write('GET /v1/volumes/configured HTTP/1.1\r\nHost: localhost\r\n\r\n'))
-      client.on('data', (chunk: Buffer) => chunks.push(chunk))
-      client.on('end', () => resolve(Buffer.concat(chunks).toString()))
-      client.on('error', reject)
-    })
-    assert.match(answer, /^HTTP\/1\.1 200 OK\r\n[^]*"target":"iqn\.2026-11\.io\.holdfast:configured"/)
+    // Whoever may open it logs in without a password.
+    const token = await login(socket, 'local', '')
+    const { status, value } = await ask(socket, { path: '/v1/volumes/configured', token })
+    assert.deepEqual([status, value['target']], [200, targetOf('configured')])
   })
 })
 
@@ -301,32 +297,31 @@ describe('who may use a volume', { timeout: 120_000, skip: missing('iscsi-test-c
   })
 })
 
-test('volumes are made and deleted while workers die: what is done once is done', { timeout: 120_000 }, async () => {
+test('volumes are made and deleted while workers die: what is done once is done', { timeout: 240_000 }, async () => {
   await using folder = temporaryFolder('volumes')
   const state = folder.at('state')
   await using server = await startServer({ shares: {}, state, workers: 2, extra: ['--iscsi', '127.0.0.1:0'], env: { HOLDFAST_CHAOS: '1' } })
-  const volumes = controlVolumeService(folder.at('state', 'control.sock'))
-  const access = { readOnly: false, noAuth: false }
+  await using api = await connect({ socketPath: folder.at('state', 'control.sock') })
   const names: string[] = []
   for (let round = 0; round < 20; round++) {
     const name = `disk${String(round).padStart(2, '0')}`
-    const making = volumes.create({ name, sizeBytes: 8 * MiB, access })
+    const making = api.volumes.create({ name, size: '8MiB' })
     // While it is on its way to its owner, is there, or on its way back.
     await sleep(round)
     server.signal('SIGUSR2')
     await making
     names.push(name)
     assert.deepEqual(
-      (await volumes.list()).map(volume => volume.name),
+      (await Array.fromAsync(api.all('volume.list'))).map(volume => volume.name),
       names,
     )
   }
   for (const [round, name] of names.entries()) {
-    const deleting = volumes.delete(name)
+    const deleting = api.volumes.delete(name)
     await sleep(round)
     server.signal('SIGUSR2')
     await deleting
   }
-  assert.deepEqual(await volumes.list(), [])
+  assert.deepEqual((await api.volumes.list()).items, [])
   assert.deepEqual(readdirSync(folder.at('state', 'volumes')), [])
 })

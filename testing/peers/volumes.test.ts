@@ -15,11 +15,11 @@ import type { PeerName } from './packages.ts'
 const mebibyte = 1024 * 1024
 const shape = { partitionBytes: 262_144, pageBytes: 65_536 }
 
-const filesystems: readonly { name: string; program: PeerName; options: readonly string[]; kind: string }[] = [
-  { name: 'btrfs, by clones', program: 'mkfs.btrfs', options: ['-q'], kind: 'clones' },
+const filesystems: readonly { name: string; program: PeerName; options: readonly string[]; kind: string; hasChecksums?: boolean }[] = [
+  { name: 'btrfs, by clones', program: 'mkfs.btrfs', options: ['-q'], kind: 'clones', hasChecksums: true },
   { name: 'XFS, by clones', program: 'mkfs.xfs', options: ['-q'], kind: 'clones' },
   { name: 'XFS that cannot clone, by layers', program: 'mkfs.xfs', options: ['-q', '-m', 'reflink=0'], kind: 'layers' },
-  { name: 'ext4, by layers', program: 'mkfs.ext4', options: ['-q'], kind: 'layers' },
+  { name: 'ext4, by layers', program: 'mkfs.ext4', options: ['-q'], kind: 'layers', hasChecksums: true },
   { name: 'ext4 with blocks of 1 KiB, not at all', program: 'mkfs.ext4', options: ['-q', '-b', '1024'], kind: 'none' },
 ]
 
@@ -39,7 +39,7 @@ const fillUp = (path: string, roomBytes: number): void => {
   closeSync(fd)
 }
 
-for (const { name, program, options, kind } of filesystems) {
+for (const { name, program, options, kind, hasChecksums = false } of filesystems) {
   describe(`volumes on ${name}`, { skip: missing('root', 'mount', program) }, () => {
     let folder: TemporaryFolder
     let cannotMount: string | undefined
@@ -82,42 +82,46 @@ for (const { name, program, options, kind } of filesystems) {
       assert.ok(killAtSteps(newFolder(), 1).length > 50)
     })
 
-    test('a full filesystem: writes fail with NO_SPACE, nothing that was written is lost, and when there is room again they go on', async t => {
-      if (cannotMount !== undefined) return t.skip(cannotMount)
-      const filler = folder.at('mounted', 'filler')
-      fillUp(filler, 24 * mebibyte)
-      await using subject = await VolumeSubject.make(newFolder(), { sizeBytes: 128 * mebibyte })
-      const written: Buffer[] = []
-      const write = async (bytes: Buffer): Promise<void> => {
-        const at = written.length * mebibyte
-        if (!subject.device.writeNow([bytes], at)) await subject.device.write([bytes], at)
-        written.push(bytes)
-      }
-      await assert.rejects(
-        async () => {
-          while (written.length < 64) {
-            await write(randomContent(mebibyte))
-            if (written.length === 4) await subject.snapshot('early')
-          }
-        },
-        { code: 'NO_SPACE' },
-      )
-      assert.ok(written.length > 6, `${written.length} MiB were written`)
-      await subject.device.flush()
-      const expected = Buffer.concat(written)
-      assertSame(await contentOf(subject.device, 0, expected.length), expected, 'when it is full')
-      const device = await subject.reopen(false)
-      assertSame(await contentOf(device, 0, expected.length), expected, 'after an end')
-      rmSync(filler)
-      await write(randomContent(mebibyte))
-      await subject.device.flush()
-      assertSame(await contentOf(subject.device, 0, written.length * mebibyte), Buffer.concat(written), 'with room again')
-      assertSame(await contentOf(await subject.openSnapshot('early'), 0, 4 * mebibyte), Buffer.concat(written.slice(0, 4)), 'the snapshot')
-    })
+    const full = 'a full filesystem: writes fail with NO_SPACE, nothing that was written is lost, and when there is room again they go on'
+    for (const checksums of [false, true])
+      test(`${full}${checksums ? '; with checksums' : ''}`, async t => {
+        if (cannotMount !== undefined) return t.skip(cannotMount)
+        const filler = folder.at('mounted', 'filler')
+        fillUp(filler, 24 * mebibyte)
+        await using subject = await VolumeSubject.make(newFolder(), { sizeBytes: 128 * mebibyte, options: { checksums } })
+        const written: Buffer[] = []
+        const write = async (bytes: Buffer): Promise<void> => {
+          const at = written.length * mebibyte
+          if (!subject.device.writeNow([bytes], at)) await subject.device.write([bytes], at)
+          written.push(bytes)
+        }
+        await assert.rejects(
+          async () => {
+            while (written.length < 64) {
+              await write(randomContent(mebibyte))
+              if (written.length === 4) await subject.snapshot('early')
+            }
+          },
+          { code: 'NO_SPACE' },
+        )
+        assert.ok(written.length > 6, `${written.length} MiB were written`)
+        await subject.device.flush()
+        const expected = Buffer.concat(written)
+        assertSame(await contentOf(subject.device, 0, expected.length), expected, 'when it is full')
+        const device = await subject.reopen(false)
+        assertSame(await contentOf(device, 0, expected.length), expected, 'after an end')
+        rmSync(filler)
+        await write(randomContent(mebibyte))
+        await subject.device.flush()
+        assertSame(await contentOf(subject.device, 0, written.length * mebibyte), Buffer.concat(written), 'with room again')
+        assertSame(await contentOf(await subject.openSnapshot('early'), 0, 4 * mebibyte), Buffer.concat(written.slice(0, 4)), 'the snapshot')
+      })
 
-    blockDeviceCompliance(name, () => {
-      if (cannotMount !== undefined) throw new Error(cannotMount)
-      return VolumeSubject.make(newFolder(), shape)
-    })
+    for (const checksums of hasChecksums ? [false, true] : [false]) {
+      blockDeviceCompliance(checksums ? `${name}, with checksums` : name, () => {
+        if (cannotMount !== undefined) throw new Error(cannotMount)
+        return VolumeSubject.make(newFolder(), { ...shape, options: { checksums } })
+      })
+    }
   })
 }

@@ -9,7 +9,7 @@ const unitPatterns = [
   'bench/**/*.test.ts',
   'fuzz/**/*.test.ts',
 ]
-const integrationPatterns = ['testing/peers/*.test.ts', 'examples/**/*.test.ts']
+const integrationPatterns = ['testing/peers/*.test.ts', 'testing/handoff/*.test.ts', 'examples/**/*.test.ts']
 
 function find(patterns: readonly string[]): string[] {
   return globSync([...patterns], { cwd: root, exclude: name => name.includes('node_modules') })
@@ -19,7 +19,8 @@ function find(patterns: readonly string[]): string[] {
 
 /** Tests that need nothing but this repository, as paths relative to the root. */
 export function unitTestFiles(): string[] {
-  return find(unitPatterns).filter(file => !file.startsWith('testing/peers/'))
+  const suites = new Set(integrationTestFiles())
+  return find(unitPatterns).filter(file => !suites.has(file))
 }
 
 /** Suites against real peers (Samba, smbclient, curl, ...), as paths relative to the root. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
@@ -183,6 +184,34 @@ test("a non-distributed session's connection over shared memory is torn down wit
   while (sample(manager, 'holdfast_connections') > 0) await new Promise(resolve => setTimeout(resolve, 5))
 })
 
+test('a connection that its worker keeps is a distributed session, also when it moves or its worker dies (S11)', async () => {
+  const { manager, port } = await start({}, false)
+  await using _manager = manager
+  await using peer = new Peer(port)
+  assert.equal(await peer.ask('y'), 'stays')
+  assert.equal(await peer.ask('c'), '1')
+  assert.equal(await peer.ask('m'), 'm')
+  assert.equal(await peer.ask('w'), '1')
+  manager.killWorker(1)
+  assert.equal(await peer.ask('c'), '2')
+  assert.equal(sample(manager, 'holdfast_shared_connections_torn_down_total'), 0)
+  peer.socket.destroy()
+  await settled(() => sample(manager, 'holdfast_connections') === 0)
+})
+
+test('what comes behind a request that has been answered reaches no worker (RFC 9112 9.6)', async () => {
+  const { manager, port } = await start({}, false)
+  await using _manager = manager
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  const frame = Buffer.from('\0\0\0\u0001e')
+  socket.write(frame)
+  await once(socket.resume(), 'end')
+  socket.end(Buffer.concat([frame, frame]))
+  await settled(() => sample(manager, 'holdfast_connections') === 0)
+  assert.equal(sample(manager, 'test_messages_total'), 1)
+  assert.equal(sample(manager, 'holdfast_inbound_memory_bytes'), 0)
+})
+
 test('workers killed again and again under load: every answer once, in order', async () => {
   const { manager, port } = await start()
   await using _manager = manager
@@ -210,6 +239,30 @@ test('workers killed again and again under load: every answer once, in order', a
     String(counts),
   )
   assert.ok(sample(manager, 'holdfast_worker_deaths_total') > 5)
+})
+
+test('workers killed again and again: what a write settles holds with it, and with nothing else', async () => {
+  const { manager, port } = await start()
+  await using _manager = manager
+  const until = performance.now() + 4000
+  const clients = Array.from({ length: 4 }, async () => {
+    await using peer = new Peer(port)
+    let sent = 0
+    let count = 0
+    while (performance.now() < until || count < sent) {
+      for (; performance.now() < until && sent < count + 16; sent++) peer.send('n')
+      assert.equal((await peer.receive()).readUInt32BE(), ++count)
+    }
+    return count
+  })
+  const killer = setInterval(() => manager.killWorker(Math.random() < 0.5 ? 0 : 1), 200)
+  const counts = await Promise.all(clients).finally(() => clearInterval(killer))
+  assert.ok(
+    counts.every(count => count > 0),
+    String(counts),
+  )
+  assert.ok(sample(manager, 'holdfast_worker_deaths_total') > 5)
+  await settled(() => sample(manager, 'holdfast_inbound_memory_bytes') === 0)
 })
 
 test('a client that goes while its message is in work: the memory is not given to others before that is done', async () => {

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Writable } from 'node:stream'
 import { afterEach, beforeEach, describe, test } from 'node:test'
-import { run } from './cli.ts'
 import type { CommandContext } from './commands/context.ts'
+import { runCommandLine } from './test-support/command-line.ts'
 import { memoryServer, type Tree } from './test-support/memory-remote.ts'
 import { generatePassword } from './commands/user-commands.ts'
 import { welcomeText } from './commands/welcome.ts'
@@ -27,33 +26,8 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-function sink(): { stream: Writable; text: () => string } {
-  const chunks: Buffer[] = []
-  const stream = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      chunks.push(Buffer.from(chunk))
-      done()
-    },
-  })
-  return { stream, text: () => Buffer.concat(chunks).toString() }
-}
-
-async function holdfast(words: readonly string[], changed: Partial<CommandContext> = {}) {
-  const [out, err] = [sink(), sink()]
-  const context: CommandContext = {
-    out: out.stream,
-    err: err.stream,
-    environment: { HOLDFAST_PASSWORD: 'secret' },
-    cwd: folder,
-    terminal: false,
-    columns: () => 100,
-    connect: memoryServer(tree, connections),
-    signal: new AbortController().signal,
-    ...changed,
-  }
-  const code = await run(words, context, '1.2.3')
-  return { code, out: out.text(), err: err.text() }
-}
+const holdfast = (words: readonly string[], changed: Partial<CommandContext> = {}) =>
+  runCommandLine(words, { cwd: folder, environment: { HOLDFAST_PASSWORD: 'secret' }, connect: memoryServer(tree, connections), ...changed })
 
 const url = 'smb://alice@server:4450/docs'
 
@@ -68,12 +42,15 @@ describe('exit codes: 0 done, 1 failed, 2 wrong usage or configuration', () => {
     [['serve'], 2, 'there is nothing to serve; give --share NAME=DIR or --volume NAME=SIZE'],
     [['serve', '--smb', 'x:y'], 2, 'holdfast: --smb: "x:y" is not allowed; allowed: ADDR:PORT'],
     [['serve', '--rdma', ':5445'], 2, 'not available yet'],
-    [['share', 'create', '--name', 'x'], 2, '"share" is not available yet: this version does not have the management API'],
+    [['share', 'create', 'docs'], 2, "missing required argument 'dir'"],
     [['volume', 'create', 'Disk0', '--size', '1GiB'], 2, 'NAME: "Disk0" is not allowed; allowed: a name of up to 63 lower-case letters'],
     [['volume', 'create', 'disk0', '--size', '1KiB'], 2, '--size: "1KiB" is not allowed; allowed: a size from 1MiB to 1PiB'],
     [['volume', 'create', 'disk0', '--from', 'disk1'], 2, '--from: "disk1" is not allowed; allowed: VOLUME@SNAPSHOT'],
     [['volume', 'resize', 'disk0'], 2, "required option '--size <size>' not specified"],
-    [['director', '--vip', 'x'], 2, 'not available yet'],
+    [['director', '--vip', 'x'], 2, '--vip: "x" is not allowed; allowed: ADDR:PORT'],
+    [['director', '--status', '--dev', 'nowhere0', '--run', '.'], 1, 'no director runs for nowhere0'],
+    [['server-agent'], 2, '--dev is missing; allowed: the name of a network interface'],
+    [['server-agent', '--status', '--detach'], 2, "option '--status' cannot be used with option '--detach'"],
     [['ls'], 2, "missing required argument 'url'"],
     [['ls', 'http://x/'], 2, 'allowed: smb://user@host[:port]/share/path'],
     [['ls', 'smb://server/docs'], 2, 'the URL names no user'],
@@ -101,6 +78,8 @@ describe('exit codes: 0 done, 1 failed, 2 wrong usage or configuration', () => {
       ['cat'],
       ['rm'],
       ['mkdir'],
+      ['director'],
+      ['server-agent'],
       ['user', 'add'],
       ['user', 'list'],
       ['user', 'remove'],
@@ -137,7 +116,10 @@ describe('users', () => {
     assert.match(generated.password, /^[\w-]{19}$/)
     assert.equal((await holdfast(['user', 'list'])).out, 'alice\nbob\n')
     assert.equal((await holdfast(['user', 'remove', 'bob'])).code, 0)
-    assert.match((await holdfast(['user', 'list', '--json'])).out, /^\{"name":"alice","sid":"S-1-5-21-[\d-]+-1000","iscsi":"password-too-short"\}\n$/)
+    assert.match(
+      (await holdfast(['user', 'list', '--json'])).out,
+      /^\{"name":"alice","sid":"S-1-5-21-[\d-]+-1000","role":"user","disabled":false,"iscsi":"password-too-short"\}\n$/,
+    )
     assert.equal((await holdfast(['user', 'add', 'carol'], { environment: {} })).code, 2)
   })
 

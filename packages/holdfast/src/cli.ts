@@ -1,10 +1,14 @@
 /** The command line: words, help, exit codes. */
 
-import { Command, CommanderError, Option } from 'commander'
-import { type Flags, resolveConfig } from './config/config.ts'
+import { Command, CommanderError } from 'commander'
+import { addCompletionCommands } from './cli/completion-commands.ts'
+import { addHandoffCommands } from './cli/handoff-commands.ts'
+import { addApiUserCommands, addNodeCommands } from './cli/node-commands.ts'
+import { addVolumeCommands } from './cli/volume-commands.ts'
+import { addNodeOptions, addWords, examples, flagsOf, nodeOptionsOf, stateWords, type Values } from './cli/words.ts'
+import { resolveConfig } from './config/config.ts'
 import { ConfigError } from './config/errors.ts'
-import { volumeOptionsAllowed } from './config/volumes.ts'
-import { fileJsonSchema, type WordName, wordNames, wordOf } from './config/words.ts'
+import { fileJsonSchema, wordNames } from './config/words.ts'
 import { CommandError, type CommandContext, writeAll } from './commands/context.ts'
 import { copy } from './commands/copy.ts'
 import { cat, list, makeFolders, remove } from './commands/file-commands.ts'
@@ -16,46 +20,8 @@ export type ExitCode = 0 | 1 | 2
 
 /** Words of later versions and what they need. */
 const laterCommands: Readonly<Record<string, string>> = {
-  share: 'the management API',
-  operation: 'the management API',
-  session: 'the management API',
-  node: 'the management API',
   witness: 'the witness client',
-  director: 'the director',
-  'server-agent': 'the server agent',
 }
-
-/** Words of `serve` that are no business of commands which only look at the state. */
-const stateWords: readonly WordName[] = ['state']
-const volumeWords: readonly WordName[] = ['state', 'volumes']
-
-type Values = Record<string, unknown>
-
-function addWords(command: Command, names: readonly WordName[]): Command {
-  command.addOption(new Option('--config <file>', 'a YAML file; flags override it'))
-  for (const name of names) {
-    const { argument, help, repeatable, notYet } = wordOf(name)
-    const repeats = repeatable === undefined ? '' : ' (repeatable)'
-    const option = new Option(`--${name} <${argument}>`, `${help}${repeats}${notYet === undefined ? '' : ' (not available yet)'}`)
-    if (repeatable) option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value])
-    command.addOption(option)
-  }
-  return command
-}
-
-const camelCase = (name: string): string => name.replaceAll(/-([a-z])/g, (_match, letter: string) => letter.toUpperCase())
-
-/** What commander collected, by word. */
-function flagsOf(values: Values): Flags {
-  const flags: Record<string, unknown> = {}
-  for (const name of ['config', ...wordNames]) {
-    const value = values[camelCase(name)]
-    if (value !== undefined) flags[name] = value
-  }
-  return flags
-}
-
-const examples = (...lines: readonly string[]): string => `\nExamples:\n${lines.map(line => `  $ ${line}`).join('\n')}\n`
 
 /** Builds the program. Every action runs in `context`. */
 export function createProgram(context: CommandContext, version: string): Command {
@@ -93,6 +59,9 @@ export function createProgram(context: CommandContext, version: string): Command
   addClientCommands(program, context)
   addUserCommands(program, context)
   addVolumeCommands(program, context)
+  addNodeCommands(program, context)
+  addHandoffCommands(program, context)
+  addCompletionCommands(program, context)
 
   const config = program.command('config').description('the configuration file')
   config
@@ -165,8 +134,8 @@ function addClientCommands(program: Command, context: CommandContext): void {
 }
 
 function addUserCommands(program: Command, context: CommandContext): void {
-  const user = program.command('user').description('who may connect; works while a node runs')
-  const stateDir = (values: Values): string => resolveConfig(flagsOf(values), { cwd: context.cwd }).stateDir
+  const user = program.command('user').description('who may connect; "add", "list" and "remove" work without a node as well')
+  const stateDir = (values: Values): string => resolveConfig(flagsOf(values, stateWords), { cwd: context.cwd }).stateDir
   const command = (name: string, description: string, ...lines: readonly string[]): Command =>
     addWords(user.command(name).description(description), stateWords)
       .option('--json', 'JSON for scripts')
@@ -183,68 +152,18 @@ function addUserCommands(program: Command, context: CommandContext): void {
     .option('--password-file <file>', 'the password is the first line of it (else HOLDFAST_PASSWORD, or you are asked)')
     .option('--generate', 'make a password and print it')
     .action(async (name: string, values: Values) => addUser(context, name, { ...values, stateDir: stateDir(values) }))
-  command('list', 'list the users', 'holdfast user list --state /var/lib/holdfast').action(async (values: Values) =>
-    listUsers(context, { ...values, stateDir: stateDir(values) }),
-  )
+  const list = addNodeOptions(user.command('list').description('list the users'))
+    .option('-l, --long', 'roles, and who may not log in, as well (asks a node)')
+    .addHelpText('after', examples('holdfast user list --state /var/lib/holdfast', 'holdfast user list --long --server http://10.0.0.1:8080'))
+    .action(async () => {
+      const options = nodeOptionsOf(list.opts(), context)
+      if (options.server !== undefined || options['long'] === true) return (await import('./commands/api/actions.ts')).listApiUsers(context, options)
+      await listUsers(context, options)
+    })
   command('remove', 'remove a user', 'holdfast user remove alice')
-    .argument('<name>')
+    .argument('<name>', 'a user')
     .action(async (name: string, values: Values) => removeUser(context, name, { ...values, stateDir: stateDir(values) }))
-}
-
-function addVolumeCommands(program: Command, context: CommandContext): void {
-  const volume = program.command('volume').description('block volumes for iSCSI; works while a node runs, and without one')
-  const load = () => import('./commands/volume-commands.ts')
-  const optionsOf = (values: Values): Values & { readonly stateDir: string; readonly volumesDir?: string } => {
-    const { stateDir, volumesDir } = resolveConfig(flagsOf(values), { cwd: context.cwd })
-    return { ...values, stateDir, ...(volumesDir !== undefined && { volumesDir }) }
-  }
-  const command = (parent: Command, name: string, description: string, ...lines: readonly string[]): Command =>
-    // `volume snapshot VOLUME SNAPSHOT` makes one.
-    addWords(parent.command(name, { isDefault: parent !== volume && name === 'create' }).description(description), volumeWords)
-      .option('--json', 'JSON for scripts')
-      .addHelpText('after', examples(...lines))
-
-  command(
-    volume,
-    'create',
-    'make a volume',
-    'holdfast volume create disk1 --size 10GiB',
-    'holdfast volume create disk1 --size 10GiB --option user=alice --option initiator=iqn.1993-08.org.debian:01:abcdef',
-    'holdfast volume create disk1-copy --from disk1@before-upgrade',
-  )
-    .argument('<name>', 'lower-case letters, digits, dots and hyphens')
-    .option('--size <size>', 'such as 10GiB; space is taken as it is written')
-    .option('--option <option>', `one of ${volumeOptionsAllowed} (repeatable)`, (value: string, before: string[] | undefined) => [
-      ...(before ?? []),
-      value,
-    ])
-    .option('--from <volume@snapshot>', 'begin with what a snapshot holds, and with its size')
-    .action(async (name: string, values: Values) => (await load()).createVolume(context, name, optionsOf(values)))
-  command(volume, 'list', 'list the volumes', 'holdfast volume list', 'holdfast volume list --json --state /var/lib/holdfast').action(
-    async (values: Values) => (await load()).listVolumes(context, optionsOf(values)),
-  )
-  command(volume, 'show', 'show a volume with its snapshots', 'holdfast volume show disk1')
-    .argument('<name>')
-    .action(async (name: string, values: Values) => (await load()).showVolume(context, name, optionsOf(values)))
-  command(volume, 'resize', 'make a volume larger, also while it is in use', 'holdfast volume resize disk1 --size 20GiB')
-    .argument('<name>')
-    .requiredOption('--size <size>', 'the new size; a volume cannot shrink')
-    .action(async (name: string, values: Values) => (await load()).resizeVolume(context, name, optionsOf(values)))
-  command(volume, 'delete', 'delete a volume, with all that is in it and its snapshots', 'holdfast volume delete disk1')
-    .argument('<name>')
-    .action(async (name: string, values: Values) => (await load()).deleteVolume(context, name, optionsOf(values)))
-
-  const snapshot = volume.command('snapshot').description('keep what a volume holds at a moment')
-  const both = (parent: Command): Command => parent.argument('<volume>').argument('<snapshot>')
-  both(command(snapshot, 'create', 'make a snapshot, also while the volume is in use', 'holdfast volume snapshot disk1 before-upgrade')).action(
-    async (name: string, snapshotName: string, values: Values) => (await load()).createSnapshot(context, name, snapshotName, optionsOf(values)),
-  )
-  command(snapshot, 'list', 'list the snapshots of a volume', 'holdfast volume snapshot list disk1')
-    .argument('<volume>')
-    .action(async (name: string, values: Values) => (await load()).listSnapshots(context, name, optionsOf(values)))
-  both(command(snapshot, 'delete', 'delete a snapshot', 'holdfast volume snapshot delete disk1 before-upgrade')).action(
-    async (name: string, snapshotName: string, values: Values) => (await load()).deleteSnapshot(context, name, snapshotName, optionsOf(values)),
-  )
+  addApiUserCommands(user, context)
 }
 
 /** Runs a command line (without `node` and the script's name) to its end. */
@@ -261,6 +180,7 @@ export async function run(words: readonly string[], context: CommandContext, ver
 
 /** One line for what people can do something about; the stack for what is our fault. */
 function messageOf(error: unknown, { signal }: CommandContext): string {
+  if (error instanceof CommandError && error.code === 'LEFT_RUNNING') return error.message
   if (signal.aborted) return 'interrupted'
   if (!(error instanceof Error)) return String(error)
   const isExpected =

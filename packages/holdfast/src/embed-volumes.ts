@@ -32,6 +32,8 @@ export interface VolumeSettingsForServe {
 export interface VolumeInFiles {
   /** `10GiB`, or bytes. */
   readonly size: string | number
+  /** What is read is compared with checksums of what was written. For good. */
+  readonly checksums?: boolean
 }
 
 /** A block device of the calling thread. It stays the caller's: it is not closed with the server. */
@@ -60,10 +62,16 @@ export function parseVolumes(given: Readonly<Record<string, VolumeToServe>>): Pa
   const objects = new Map<string, BlockDevice>()
   for (const [name, volume] of Object.entries(given)) {
     if (!volumeNamePattern.test(name)) throw badValue({ key: 'volumes', isOption: true }, name, volumeNameAllowed)
-    const { size, device, ...settings } = partsOf(name, volume)
+    const { size, checksums = false, device, ...settings } = partsOf(name, volume)
     const { blockBytes, ...access } = parseSettings(name, settings)
     if (device === undefined) {
-      volumes.push({ name, sizeBytes: parseSizeOf(name, size), ...access, ...(blockBytes !== undefined && { blockBytes }) })
+      volumes.push({
+        name,
+        sizeBytes: parseSizeOf(name, size),
+        ...access,
+        ...(blockBytes !== undefined && { blockBytes }),
+        ...(checksums && { checksums }),
+      })
       continue
     }
     checkDevice(name, device, blockBytes ?? 512)
@@ -75,6 +83,7 @@ export function parseVolumes(given: Readonly<Record<string, VolumeToServe>>): Pa
 
 interface Parts extends VolumeSettingsForServe {
   readonly size?: string | number
+  readonly checksums?: boolean
   readonly device?: BlockDevice
 }
 
@@ -82,7 +91,7 @@ function partsOf(name: string, volume: VolumeToServe): Parts {
   const parts: Parts | null = typeof volume === 'object' ? volume : { size: volume }
   if (parts === null || (parts.size === undefined) === (parts.device === undefined)) throw badValue(originOf(name), shown(volume), whatAVolumeIs)
   // A misspelled restriction would be none.
-  const names: readonly string[] = ['size', 'device', ...settingNames]
+  const names: readonly string[] = ['size', 'device', ...settingNames, ...(parts.device === undefined ? ['checksums'] : [])]
   const unknown = Object.keys(parts).find(key => !names.includes(key))
   if (unknown !== undefined) throw badValue(originOf(name), unknown, names.join(', '))
   return parts

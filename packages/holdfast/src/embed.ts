@@ -12,7 +12,7 @@ import { nodeNameAllowed, nodeNameFrom, nodeNamePattern, shareNameAllowed, share
 import { allowed } from './config/words.ts'
 import { checkLogins, checkMutualChap, parseVolumes, type VolumeToServe } from './embed-volumes.ts'
 import { createLogger, type Logger } from './log.ts'
-import type { NodeConfig, NodeShare, ShareSource } from './node/node-config.ts'
+import { configuredUsers, type NodeConfig, type NodeShare, type ShareSource } from './node/node-config.ts'
 import { startNode } from './node/node.ts'
 import { lockStateFolder, openIdentity, openStateFolder } from './state/folder.ts'
 import { openUserStore } from './state/users.ts'
@@ -44,6 +44,10 @@ export interface ShareSettingsForServe {
   readonly accessBasedEnumeration?: boolean
   /** An open sees its writes in the file's write time two seconds later, or when it flushes or closes it (as older Windows and Samba do). Default true. */
   readonly delayedWriteTimes?: boolean
+  /** Over HTTP (`content`): whoever does not say who they are may read what every user may. */
+  readonly isPublic?: boolean
+  /** Over HTTP: its pages may run scripts, and an index.html stands for its folder. */
+  readonly hasActiveContent?: boolean
   /** Names of those who may connect; everybody where it is left out. */
   readonly users?: readonly string[]
 }
@@ -62,6 +66,8 @@ export interface ServeOptions {
   readonly volumes?: Readonly<Record<string, VolumeToServe>>
   /** Passwords by user name. iSCSI takes those of 12 characters or more. */
   readonly users: Readonly<Record<string, string>>
+  /** The same for those who may also change things by the management API, at the addresses of `http`. */
+  readonly admins?: Readonly<Record<string, string>>
   /** Where to listen for SMB; default `127.0.0.1:4450` where there are shares. Port 0 takes a free one. */
   readonly smb?: string | readonly string[]
   /** Where to listen for iSCSI; default `127.0.0.1:3260` where there are volumes. */
@@ -71,8 +77,12 @@ export interface ServeOptions {
    * in with.
    */
   readonly mutualChap?: string
-  /** Where to answer /healthz, /readyz and /metrics; nowhere by default. */
+  /** Where to answer the management API and its console, /healthz, /readyz and /metrics; nowhere by default. */
   readonly http?: string | readonly string[]
+  /** Where to serve the files of the shares over HTTP, to read; nowhere by default. */
+  readonly content?: string | readonly string[]
+  /** Who may read /metrics: who has logged in, which is the default, or whoever reaches it. */
+  readonly metrics?: 'login' | 'open'
   /** A folder for users, keys, identity and volumes; by default a temporary one that goes with the server, and all that is in it. */
   readonly state?: string
   /** Worker threads; default one per core. */
@@ -92,6 +102,7 @@ export interface HoldfastServer extends AsyncDisposable {
   readonly smb: readonly string[]
   readonly iscsi: readonly string[]
   readonly http: readonly string[]
+  readonly content: readonly string[]
   /** Stops accepting, finishes what runs. Idempotent. */
   close(): Promise<void>
 }
@@ -165,7 +176,9 @@ export async function serve(options: ServeOptions): Promise<HoldfastServer> {
   openStateFolder(stateDir)
   cleanup.use(lockStateFolder(stateDir))
   const users = openUserStore(stateDir)
+  const { admins = {} } = options
   for (const [user, password] of Object.entries(options.users)) users.set({ name: user, password })
+  for (const [user, password] of Object.entries(admins)) users.set({ name: user, password, role: 'admin' })
   checkLogins([...volumes, ...devices], users.list())
   if (options.mutualChap !== undefined) checkMutualChap(options.mutualChap, users.list())
 
@@ -174,6 +187,7 @@ export async function serve(options: ServeOptions): Promise<HoldfastServer> {
     stateDir,
     identity: openIdentity(stateDir),
     shares: shares.map(({ share }) => share),
+    users: configuredUsers(Object.keys(options.users), Object.keys(admins)),
     volumes,
     devices,
     ...addresses,
@@ -181,6 +195,7 @@ export async function serve(options: ServeOptions): Promise<HoldfastServer> {
     ...(options.workers !== undefined && { workers: options.workers }),
     ...(inThread && { inThread }),
     signing: options.signing ?? 'required',
+    ...(options.metrics && { metrics: options.metrics }),
     limits,
   }
   const log = options.log ?? createLogger({ level: 'silent', format: 'json' })
@@ -193,11 +208,12 @@ export async function serve(options: ServeOptions): Promise<HoldfastServer> {
       resources.dispose()
     }
   }
-  const { smb, iscsi, http } = node.listeners
+  const { smb, iscsi, http, content } = node.listeners
   return {
     smb: smb.map(formatAddress),
     iscsi: iscsi.map(formatAddress),
     http: http.map(formatAddress),
+    content: content.map(formatAddress),
     close,
     [Symbol.asyncDispose]: close,
   }
@@ -214,7 +230,16 @@ const isFileSystem = (share: object): share is FileSystem => 'features' in share
 function parseShare(name: string, share: ServedShare): { share: NodeShare; object?: FileSystem } {
   if (!shareNamePattern.test(name)) throw badValue({ key: 'shares', isOption: true }, name, shareNameAllowed)
   const given = typeof share === 'string' ? { path: share } : isFileSystem(share) ? { fileSystem: share } : share
-  const { comment = '', readOnly = false, encrypt = false, accessBasedEnumeration, delayedWriteTimes, users } = given as ShareSettingsForServe
+  const {
+    comment = '',
+    readOnly = false,
+    encrypt = false,
+    accessBasedEnumeration,
+    delayedWriteTimes,
+    isPublic,
+    hasActiveContent,
+    users,
+  } = given as ShareSettingsForServe
   const made = (source: ShareSource): NodeShare => ({
     name,
     source,
@@ -223,6 +248,8 @@ function parseShare(name: string, share: ServedShare): { share: NodeShare; objec
     encrypt,
     ...(accessBasedEnumeration !== undefined && { accessBasedEnumeration }),
     ...(delayedWriteTimes !== undefined && { delayedWriteTimes }),
+    ...(isPublic !== undefined && { isPublic }),
+    ...(hasActiveContent !== undefined && { hasActiveContent }),
     ...(users && { users }),
   })
   if ('fileSystem' in given) return { share: made({ kind: 'object' }), object: given.fileSystem }
@@ -243,10 +270,10 @@ function checkThreads(shares: readonly string[], volumes: readonly string[]): vo
     throw new ConfigError(`inThread: false is not allowed: the device of the volume ${volumes.join(', ')} is an object of this thread; leave it out`)
 }
 
-type Addresses = Pick<NodeConfig, 'smb' | 'iscsi' | 'http'>
+type Addresses = Required<Pick<NodeConfig, 'smb' | 'iscsi' | 'http' | 'content'>>
 
 /** Throws ConfigError. */
-function parseAddresses({ shares, smb, iscsi, http }: ServeOptions, hasVolumes: boolean): Addresses {
+function parseAddresses({ shares, smb, iscsi, http, content }: ServeOptions, hasVolumes: boolean): Addresses {
   const parse = (key: keyof Addresses, texts: string | readonly string[] = []): Address[] =>
     (typeof texts === 'string' ? [texts] : texts).map(text => {
       const address = parseAddress(text, defaultPorts[key])
@@ -258,9 +285,9 @@ function parseAddresses({ shares, smb, iscsi, http }: ServeOptions, hasVolumes: 
     smb: parse('smb', smb ?? byDefault('smb', shares !== undefined)),
     iscsi: parse('iscsi', iscsi ?? byDefault('iscsi', hasVolumes)),
     http: parse('http', http),
+    content: parse('content', content),
   }
-  if (addresses.smb.length + addresses.iscsi.length + addresses.http.length === 0)
-    throw new ConfigError('there is nothing to serve; give shares, or volumes')
+  if (Object.values(addresses).every(list => list.length === 0)) throw new ConfigError('there is nothing to serve; give shares, or volumes')
   return addresses
 }
 

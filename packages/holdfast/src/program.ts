@@ -1,15 +1,16 @@
 /** The program `holdfast`: the command line in its process. */
 
-import { readFileSync } from 'node:fs'
 import type { CommandContext } from './commands/context.ts'
+import { confirmByKey, Interrupts } from './commands/interrupts.ts'
 import { run } from './cli.ts'
 import { terminalPrompt } from './remote/password.ts'
-
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+import { version } from './version.ts'
 
 const stop = new AbortController()
+const interrupts = new Interrupts()
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   process.on(signal, () => {
+    if (signal === 'SIGINT' && interrupts.interrupt()) return
     // Who asks twice does not want to wait.
     if (stop.signal.aborted) process.exit(1)
     stop.abort()
@@ -30,6 +31,11 @@ const context: CommandContext = {
   terminal: process.stderr.isTTY,
   columns: () => process.stderr.columns || 80,
   ...terminalPrompt(),
+  ...(process.stdin.isTTY &&
+    process.stderr.isTTY && { confirm: (question: string, signal: AbortSignal) => confirmByKey(question, signal, process.stdin, process.stderr) }),
+  interrupts,
+  // https://no-color.org
+  colours: process.stdout.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb',
   // A server needs no client.
   connect: async (...words) => (await import('./remote/connect.ts')).connectRemote(...words),
   signal: stop.signal,

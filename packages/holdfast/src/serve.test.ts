@@ -76,7 +76,7 @@ const portOf = (ready: string, word: string): number => Number(new RegExp(`${wor
 
 describe('holdfast serve', () => {
   test('prints one ready line when every listener is up, answers /healthz, and ends with 0 at SIGTERM', async () => {
-    const node = await launch(wordsOf(['--node', 'FILES']))
+    const node = await launch(wordsOf(['--node', 'FILES', '--metrics', 'open']))
     try {
       assert.match(node.ready, new RegExp(`^ready pid=${node.pid} smb=127\\.0\\.0\\.1:\\d+ http=127\\.0\\.0\\.1:\\d+ node=FILES\\n$`), node.err())
       const response = await fetch(`http://127.0.0.1:${portOf(node.ready, 'http')}/healthz`)
@@ -131,7 +131,7 @@ describe('holdfast serve', () => {
   })
 
   test('a worker that is ended on purpose is replaced (HOLDFAST_CHAOS=1, SIGUSR2)', async () => {
-    const node = await launch(wordsOf(), { HOLDFAST_CHAOS: '1' })
+    const node = await launch(wordsOf(['--metrics', 'open']), { HOLDFAST_CHAOS: '1' })
     const url = `http://127.0.0.1:${portOf(node.ready, 'http')}/metrics`
     process.kill(node.pid, 'SIGUSR2')
     let text = ''
@@ -200,7 +200,13 @@ describe('serve() from another program', () => {
 
   test('a filesystem object of this thread is served from this thread; a module by every worker', async () => {
     const users = { alice: 'secret' }
-    await using server = await serve({ shares: { docs: directory(join(folder, 'docs')) }, users, smb: '127.0.0.1:0', http: '127.0.0.1:0' })
+    await using server = await serve({
+      shares: { docs: directory(join(folder, 'docs')) },
+      users,
+      smb: '127.0.0.1:0',
+      http: '127.0.0.1:0',
+      metrics: 'open',
+    })
     const metrics = await (await fetch(`http://${server.http[0]}/metrics`)).text()
     assert.match(metrics, /^holdfast_workers 1$/m)
 

@@ -133,6 +133,50 @@ export const cloneFileRange = (range: CopyRange): number => libc.ioctl(range.tar
 /** `cloneFileRange` on the thread pool: it writes what the source has in memory first. */
 export const cloneFileRangeAsync = (range: CopyRange): Promise<number> => callAsync('ioctl', range.targetFd, FICLONERANGE, cloneArgument(range))
 
+const FS_IOC_FIEMAP = 0xc020660b
+const fiemapBytes = 32
+const extentBytes = 56
+const extentsAtOnce = 64
+/** FIEMAP_EXTENT_DELALLOC, FIEMAP_EXTENT_UNWRITTEN. */
+const notWritten = 0x4 | 0x800
+const fiemap = Buffer.alloc(fiemapBytes + extentsAtOnce * extentBytes)
+
+/** A run of bytes, and whether they are on the disk. */
+export interface FileExtent {
+  readonly end: number
+  readonly isWritten: boolean
+}
+
+/**
+ * FIEMAP (Linux, Documentation/filesystems/fiemap): whether what is at `offset` has been written to the disk, and where that ends, at `limit` at
+ * the latest. Neither what is only in memory counts as written, nor what is allocated and would read as zeros. -errno (-EOPNOTSUPP where the
+ * filesystem has no disk).
+ */
+export const writtenExtent = (fd: number, offset: number, limit: number): FileExtent | number => {
+  for (let at = offset; at < limit;) {
+    fiemap.fill(0, 0, fiemapBytes)
+    fiemap.writeBigUInt64LE(BigInt(at), 0)
+    fiemap.writeBigUInt64LE(BigInt(limit - at), 8)
+    fiemap.writeUInt32LE(extentsAtOnce, 24)
+    const result = libc.ioctl(fd, FS_IOC_FIEMAP, fiemap)
+    if (result < 0) return result
+    const count = fiemap.readUInt32LE(20)
+    let end = offset
+    for (let index = 0; index < count; index++) {
+      const extent = fiemapBytes + index * extentBytes
+      const begin = Number(fiemap.readBigUInt64LE(extent))
+      const isWritten = (fiemap.readUInt32LE(extent + 40) & notWritten) === 0
+      end = begin + Number(fiemap.readBigUInt64LE(extent + 16))
+      if (!isWritten) continue
+      if (begin <= offset) return { end: Math.min(end, limit), isWritten: true }
+      return { end: Math.min(begin, limit), isWritten: false }
+    }
+    if (count < extentsAtOnce) break
+    at = end
+  }
+  return { end: limit, isWritten: false }
+}
+
 const FS_IOC_GETFLAGS = 0x80086601
 const FS_IOC_SETFLAGS = 0x40086602
 const inodeFlagsWord = new Int32Array(2)

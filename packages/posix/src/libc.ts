@@ -15,6 +15,7 @@ interface Koffi {
   load(name: string | null): { func(name: string, result: string, parameters: string[]): NativeCall }
   errno(): number
   address(value: Uint8Array): bigint
+  view(address: bigint, lengthBytes: number): ArrayBuffer
 }
 
 /** Numbers of the system calls that the C library has no function for everywhere (asm/unistd.h). */
@@ -29,6 +30,7 @@ const syscallNumbers: Record<string, Record<string, number>> = {
     getdents64: 217,
     getxattrat: 464,
     listxattrat: 465,
+    cachestat: 451,
   },
   arm64: {
     openat2: 437,
@@ -40,6 +42,7 @@ const syscallNumbers: Record<string, Record<string, number>> = {
     getdents64: 61,
     getxattrat: 464,
     listxattrat: 465,
+    cachestat: 451,
   },
 }
 
@@ -54,6 +57,8 @@ const signatures = {
   getdents64: ['syscall', 'int', 'pointer', 'int64'],
   getxattrat: ['syscall', 'int', 'pointer', 'uint32', 'pointer', 'pointer', 'int64'],
   listxattrat: ['syscall', 'int', 'pointer', 'uint32', 'pointer', 'int64'],
+  cachestat: ['syscall', 'int', 'pointer', 'pointer', 'uint32'],
+  sendfile: ['sendfile64', 'int', 'int', 'pointer', 'int64'],
   openat: ['openat', 'int', 'pointer', 'int', 'int'],
   close: ['close', 'int'],
   pread: ['pread64', 'int', 'pointer', 'int64', 'int64'],
@@ -96,7 +101,15 @@ const koffiTypes: Record<CType, string> = { int: 'int', int64: 'int64_t', uint32
 /** Where a C library lacks the name with the 64 (musl >= 1.2.4), the plain one takes 64-bit offsets. */
 const withoutSuffix = (name: string): string => name.replace(/64$/, '')
 
-const load = (): { calls: Libc; asyncCalls: Record<CallName, NativeCall['async']>; koffi: Koffi } | string => {
+type Library = ReturnType<Koffi['load']>
+interface Loaded {
+  readonly calls: Libc
+  readonly asyncCalls: Record<CallName, NativeCall['async']>
+  readonly koffi: Koffi
+  readonly library: Library
+}
+
+const load = (): Loaded | string => {
   if (process.platform !== 'linux') return `this is ${process.platform}, not Linux`
   const numbers = syscallNumbers[process.arch]
   if (numbers === undefined) return `the CPU ${process.arch} is not known`
@@ -123,7 +136,7 @@ const load = (): { calls: Libc; asyncCalls: Record<CallName, NativeCall['async']
     calls[key] = specialise(native, koffi, parameters.length, number)
     asyncCalls[key] = number === undefined ? native.async.bind(native) : (...values) => native.async(number, ...values)
   }
-  return { calls: calls as Libc, asyncCalls: asyncCalls as Record<CallName, NativeCall['async']>, koffi }
+  return { calls: calls as Libc, asyncCalls: asyncCalls as Record<CallName, NativeCall['async']>, koffi, library }
 }
 
 /** A function of exactly as many parameters as the call has: a rest parameter would allocate an array per call. */
@@ -161,8 +174,39 @@ const unsupported = new Proxy({} as Libc, {
 
 export const libc: Libc = typeof loaded === 'string' ? unsupported : loaded.calls
 
+/** Takes numbers only: memory is given by its address (`addressAt`), and descriptors and flags are numbers anyway. */
+export type AddressCall = (...values: number[]) => number
+type NumberType = Exclude<CType, 'pointer'>
+/** A function of the C library, what it returns, what it takes; or `syscall` with the number of the system call on x64 and arm64. */
+export type AddressSignature = readonly [symbol: string, result: 'int' | 'int64', ...parameters: NumberType[]]
+
+/**
+ * Binds functions that take all their memory by address, so that a call may point into the middle of a Buffer and allocates nothing.
+ * They return their result, or -errno.
+ */
+export const bindCalls = <Name extends string>(
+  table: Readonly<Record<Name, AddressSignature>>,
+  numbers: Partial<Readonly<Record<Name, Readonly<Record<string, number>>>>> = {},
+): Readonly<Record<Name, AddressCall>> => {
+  if (typeof loaded === 'string') return unsupported as unknown as Readonly<Record<Name, AddressCall>>
+  const bound: Partial<Record<Name, AddressCall>> = {}
+  for (const [name, [symbol, result, ...parameters]] of Object.entries(table) as [Name, AddressSignature][]) {
+    const number = numbers[name]?.[process.arch]
+    const types = parameters.map(type => koffiTypes[type])
+    const native = loaded.library.func(symbol, koffiTypes[result], number === undefined ? types : ['int64_t', ...types])
+    bound[name] = specialise(native, loaded.koffi, parameters.length, number)
+  }
+  return bound as Readonly<Record<Name, AddressCall>>
+}
+
 /** The address of a view's first byte; the caller keeps the view alive while the kernel uses it. */
 export const addressOf: (bytes: Uint8Array) => bigint = typeof loaded === 'string' ? () => 0n : loaded.koffi.address
+
+/** Memory of the C library's or the kernel's as a Buffer; it has to be there for as long as that is used. */
+export const memoryAt = (address: number, lengthBytes: number): Buffer => {
+  if (typeof loaded === 'string') throw new UnsupportedPlatformError(loaded)
+  return Buffer.from(loaded.koffi.view(BigInt(address), lengthBytes))
+}
 
 // koffi refuses more than 256 asynchronous calls at a time; what is above our limit waits here.
 const asyncLimit = 128
@@ -176,7 +220,8 @@ export const callAsync = (name: CallName, ...values: Argument[]): Promise<number
     const start = (): void => {
       asyncRunning++
       const done = (error: Error | null, result: number): void => {
-        const number = result < 0 ? loaded.koffi.errno() : 0
+        // Others may have changed it by now. What must not become of an error is a success.
+        const number = result < 0 ? loaded.koffi.errno() || errno.EIO : 0
         void values // alive until here
         asyncRunning--
         asyncWaiting.shift()?.()

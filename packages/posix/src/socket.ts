@@ -9,6 +9,7 @@ import koffi from 'koffi'
 
 const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
+const MSG_MORE = 0x8000
 const IPPROTO_TCP = 6
 const TCP_INFO = 11
 const TIOCOUTQ = 0x5411
@@ -66,6 +67,11 @@ function need(): SocketCalls {
  */
 export function sendNow(fd: number, bytes: Uint8Array, lengthBytes: number): number {
   return Math.max(0, need().send(fd, bytes, lengthBytes, MSG_DONTWAIT | MSG_NOSIGNAL))
+}
+
+/** The same for what more follows soon: the kernel may wait for that before it makes a packet. */
+export function sendMoreNow(fd: number, bytes: Uint8Array, lengthBytes: number): number {
+  return Math.max(0, need().send(fd, bytes, lengthBytes, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE))
 }
 
 /** A second descriptor of the same socket; -1 when there is none to be had. */

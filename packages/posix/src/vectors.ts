@@ -4,20 +4,10 @@
  *
  * All return the bytes read or written, which may be fewer than the buffers have (at most the first 1,024 of them count: IOV_MAX), or -errno.
  */
-import { addressOf, callAsync, libc } from './libc.ts'
+import { addressAt, twoTo32 } from './addresses.ts'
+import { callAsync, libc } from './libc.ts'
 
 const maxBuffers = 1024
-const twoTo32 = 0x1_0000_0000
-
-/** Where the memory of an ArrayBuffer begins: a number, as no address is above 2^53. It stays where it is for as long as it lives. */
-const addresses = new WeakMap<ArrayBufferLike, number>()
-
-const baseOf = (bytes: Uint8Array): number => {
-  const { buffer } = bytes
-  let base = addresses.get(buffer)
-  if (base === undefined) addresses.set(buffer, (base = Number(addressOf(bytes)) - bytes.byteOffset))
-  return base
-}
 
 /** struct iovec: address and length, 64 bits each. */
 const fill = (words: Uint32Array, buffers: readonly Uint8Array[]): number => {
@@ -25,7 +15,7 @@ const fill = (words: Uint32Array, buffers: readonly Uint8Array[]): number => {
   for (let i = 0, at = 0; i < count; i++, at += 4) {
     const bytes = buffers[i]
     // What is empty, or has been transferred, has no memory.
-    const address = bytes.length === 0 ? 0 : baseOf(bytes) + bytes.byteOffset
+    const address = bytes.length === 0 ? 0 : addressAt(bytes)
     words[at] = address
     words[at + 1] = address / twoTo32
     words[at + 2] = bytes.length

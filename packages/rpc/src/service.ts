@@ -61,6 +61,7 @@ export class RpcFault extends Error {
 /** Win32 error codes that the services return (MS-ERREF 2.2; NERR_*: MS-SRVS 2.2.2). */
 export const winError = {
   success: 0,
+  fileNotFound: 2,
   accessDenied: 5,
   notSupported: 50,
   invalidParameter: 87,
@@ -68,4 +69,5 @@ export const winError = {
   invalidLevel: 124,
   moreData: 234,
   netNameNotFound: 2310,
+  clientNameNotFound: 2312,
 } as const

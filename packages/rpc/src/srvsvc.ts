@@ -67,6 +67,10 @@ export interface SrvsvcView {
   /** For administrators only, which srvsvc sees to. Empty where undefined. */
   sessions?(user: RpcUser): MaybePromise<readonly SessionView[]>
   opens?(user: RpcUser): MaybePromise<readonly OpenView[]>
+  /** Ends sessions, of a client, a user, or a user at a client; empty texts stand for all. Returns how many; none where undefined. */
+  closeSessions?(which: { readonly clientName: string; readonly userName: string }): MaybePromise<number>
+  /** Closes an open. False where there is none of that id, and where undefined. */
+  closeOpen?(id: number): MaybePromise<boolean>
   /** `qualifier`: a share's name, or `\\client`. */
   connections?(user: RpcUser, qualifier: string): MaybePromise<readonly ConnectionView[]>
   /** Now; the system's clock where undefined. */
@@ -185,6 +189,9 @@ const adminEnumeration = <T extends object>(definition: {
   })
 }
 
+/** A client is named as a server is, with two backslashes before. */
+const withoutBackslashes = (name: string): string => name.replace(/^\\\\/, '')
+
 const same = (a: string, b: string): boolean => a.toUpperCase() === b.toUpperCase()
 const empty = (level: number): UnionValue => ({ level, value: null })
 
@@ -217,16 +224,50 @@ export function srvsvc(view: SrvsvcView): RpcService {
           return opens.filter(open => (userName === '' || same(open.userName, userName)) && open.path.toUpperCase().startsWith(path.toUpperCase()))
         },
       }),
+      10: operation({
+        name: 'NetrFileGetInfo',
+        input: { serverName: unique(wideString), id: u32, level: u32 },
+        output: { info: union(u32, arms(fileInfo)), status: u32 },
+        async handle({ id, level }, { user }) {
+          if (!hasLevel(fileInfo, level)) return { info: empty(level), status: winError.invalidLevel }
+          if (!user.isAdmin) return { info: empty(level), status: winError.accessDenied }
+          const open = ((await view.opens?.(user)) ?? []).find(open => open.id === id)
+          if (open === undefined) return { info: empty(level), status: winError.fileNotFound }
+          return { info: { level, value: open }, status: winError.success }
+        },
+      }),
+      11: operation({
+        name: 'NetrFileClose',
+        input: { serverName: unique(wideString), id: u32 },
+        output: { status: u32 },
+        async handle({ id }, { user }) {
+          if (!user.isAdmin) return { status: winError.accessDenied }
+          return { status: (await view.closeOpen?.(id)) === true ? winError.success : winError.fileNotFound }
+        },
+      }),
       12: adminEnumeration({
         name: 'NetrSessionEnum',
         layouts: sessionInfo,
         filters: 2,
         async list(user, [client = '', userName = '']) {
           const sessions = (await view.sessions?.(user)) ?? []
-          const clientName = client.replace(/^\\\\/, '')
+          const clientName = withoutBackslashes(client)
           return sessions
             .filter(session => (userName === '' || same(session.userName, userName)) && (clientName === '' || same(session.clientName, clientName)))
             .map(session => sessionValues(session))
+        },
+      }),
+      13: operation({
+        name: 'NetrSessionDel',
+        input: { serverName: unique(wideString), clientName: unique(wideString), userName: unique(wideString) },
+        output: { status: u32 },
+        async handle({ clientName, userName }, { user }) {
+          if (!user.isAdmin) return { status: winError.accessDenied }
+          // (3.1.4.6) all there are is not what may be asked for.
+          const which = { clientName: withoutBackslashes(clientName ?? ''), userName: userName ?? '' }
+          if (which.clientName === '' && which.userName === '') return { status: winError.clientNameNotFound }
+          const ended = (await view.closeSessions?.(which)) ?? 0
+          return { status: ended > 0 ? winError.success : winError.clientNameNotFound }
         },
       }),
       15: shareEnumeration(view, 'NetrShareEnum'),

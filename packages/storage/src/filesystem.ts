@@ -176,6 +176,13 @@ export interface FileHandle {
   creationToken?(): MaybePromise<string | undefined>
   /** Reads into `target` at a byte offset; returns the number of bytes read, less than asked only at the end of file. */
   read(target: Uint8Array, offset: number): MaybePromise<number>
+  /**
+   * Where in an open file of this system bytes are that are in memory, so that the kernel can send them without a copy; undefined where they are not, or it
+   * is not known. The descriptor is good until the handle is closed. Optional.
+   */
+  inMemory?(offset: number, lengthBytes: number): { readonly descriptor: number; readonly offset: number } | undefined
+  /** Whether the path it was opened by still leads to it, and neither bytes nor metadata have changed since. Cheap. Optional: it is not known. */
+  isCurrent?(): boolean
   /** Writes all of `source` or fails; extends the file where needed. Past-the-end gaps read as zeros. */
   write(source: Uint8Array, offset: number): MaybePromise<void>
   setSize(sizeBytes: number): MaybePromise<void>

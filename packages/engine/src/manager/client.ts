@@ -15,8 +15,10 @@ export interface TcpHandle {
 export interface ListenerOptions {
   readonly protocol: string
   readonly framing: Framing
-  /** Keeps its connection to its worker; otherwise that is torn down with each response. */
+  /** Keeps its connection to its worker; otherwise that is torn down with the response, unless the worker says that it stays. */
   readonly distributed: boolean
+  /** A client that has ended its side gets the answers to what it has sent before (RFC 9112 9.6); otherwise it has left. */
+  readonly answersAfterEnd?: boolean
 }
 
 /**
@@ -43,8 +45,13 @@ export interface ListeningAddress {
 export interface ClientEvents {
   onMessage(client: Client, offset: number, length: number): void
   onStarved(client: Client): void
+  /** The client has ended its side, and waits for answers. */
+  onEnd(client: Client): void
   onClose(client: Client): void
 }
+
+/** How long a client may take to read what was said last, and to close. */
+const lingerMs = 2000
 
 /** A client's connection as the manager keeps it: the socket, the bytes that arrive, the bytes that wait to go out. */
 export class Client {
@@ -60,6 +67,11 @@ export class Client {
   writes = 0
   isClosed = false
   endWhenWritten = false
+  /** It has had its one response: what it may still send is nobody's (RFC 9112 9.6). */
+  hasEnded = false
+  /** The client has ended its side. */
+  hasHeardAll = false
+  #endedAtMs = 0
   readonly #intake: Intake
   readonly #table: Int32Array
   readonly #events: ClientEvents
@@ -99,11 +111,12 @@ export class Client {
     // `handle` and `onread.buffer` as a function are how node:net itself builds a socket that reads into given memory.
     this.socket = new Socket({
       handle,
+      allowHalfOpen: listener.answersAfterEnd === true,
       onread: { buffer: () => this.#intake.target(), callback: (count: number) => this.#onRead(count) },
     } as never)
     this.socket.setNoDelay(true)
     this.socket.on('error', () => this.close())
-    this.socket.on('end', () => this.close())
+    this.socket.on('end', () => this.#onEnd())
     this.socket.on('close', () => this.close())
     this.addresses = {
       remoteAddress: this.socket.remoteAddress ?? '',
@@ -119,6 +132,11 @@ export class Client {
 
   get isPaused(): boolean {
     return this.#paused || this.#starved
+  }
+
+  /** Keeps its worker: because all of its listener do, or because that one has said so. */
+  get isDistributed(): boolean {
+    return this.listener.distributed || Atomics.load(this.#table, slotAt(this.id) + Slot.stays) !== 0
   }
 
   /** Writes part of a response that a worker could not; `done` when the kernel has it. */
@@ -151,6 +169,33 @@ export class Client {
     if (!this.isPaused) this.socket.resume()
   }
 
+  /** A message of that length is with no worker any more. */
+  released(lengthBytes: number): void {
+    this.inboundBytes -= lengthBytes
+    // What answers it may be the next record of its worker's.
+    if (this.hasHeardAll && this.inboundBytes === 0) queueMicrotask(() => this.inboundBytes === 0 && this.closeWhenWritten())
+  }
+
+  #onEnd(): void {
+    this.hasHeardAll = true
+    if (this.listener.answersAfterEnd !== true || this.hasEnded) this.close()
+    else if (this.inboundBytes === 0) this.closeWhenWritten()
+    else this.#events.onEnd(this)
+  }
+
+  closeWhenWritten(): void {
+    if (this.writes === 0) this.close()
+    else this.endWhenWritten = true
+  }
+
+  /** Says that nothing follows what has been written, and leaves it to the client to close, for a while. */
+  end(): void {
+    if (this.isClosed || this.hasEnded) return
+    this.hasEnded = true
+    this.#endedAtMs = performance.now()
+    this.socket.end()
+  }
+
   close(): void {
     if (this.isClosed) return
     this.isClosed = true
@@ -168,6 +213,7 @@ export class Client {
    */
   closeIfOverdue(limits: Pick<EngineLimits, 'strangerMs' | 'unacknowledgedMs'>): void {
     if (this.isClosed) return
+    if (this.hasEnded && this.isDistributed && performance.now() - this.#endedAtMs > lingerMs) return this.close()
     const isStranger = Atomics.load(this.#table, slotAt(this.id) + Slot.known) === 0
     if (isStranger && performance.now() - this.#acceptedAt > limits.strangerMs) this.close()
     else if (this.#descriptor >= 0 && isUnresponsive(this.#descriptor, limits.unacknowledgedMs)) this.close()

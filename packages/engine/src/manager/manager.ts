@@ -1,13 +1,11 @@
-import { createServer } from 'node:net'
-import type { AddressInfo, Server } from 'node:net'
 import { Arena } from '../shared/arena.ts'
-import { clientSwitches, CloseReason, defaultLimits, managerWantsWake, Slot, slotAt, ToManager, ToWorker } from '../shared/layout.ts'
+import { clientSwitches, CloseReason, Control, defaultLimits, managerWantsWake, Slot, slotAt, ToManager, ToWorker } from '../shared/layout.ts'
 import type { EngineLimits, WorkerMail } from '../shared/layout.ts'
 import type { ManagerAnswers, MetricSample } from '../worker-api.ts'
 import { Client } from './client.ts'
 import type { ClientEvents, ListenerOptions, ListeningAddress, ListenOptions, TcpHandle } from './client.ts'
 import { landingBytes } from './intake.ts'
-import { listenAt } from './listen.ts'
+import { Listeners } from './listen.ts'
 import { MessageTable } from './messages.ts'
 import { Metrics } from './metrics.ts'
 import { unfinishedWrite } from './recovery.ts'
@@ -67,14 +65,14 @@ export class ConnectionManager implements AsyncDisposable {
   readonly #clients: (Client | undefined)[] = []
   readonly #freeIds: number[] = []
   readonly #perAddress = new Map<string, number>()
-  readonly #servers: Server[] = []
+  readonly #listeners = new Listeners()
   readonly #waiting = new Set<Client>()
   readonly #clientEvents: ClientEvents
   #watchdog: NodeJS.Timeout | undefined
   #lastClient: Client | undefined
   readonly #answers: { readonly [What in keyof ManagerAnswers]: () => ManagerAnswers[What] } = {
     metrics: () => this.snapshot(),
-    node: () => ({ ready: !this.#pool.isClosing }),
+    node: () => ({ ready: !this.#pool.isClosing, listeners: this.#listeners.states }),
   }
   #toRing = new Set<WorkerHandle>()
   readonly #ringAll = (): void => {
@@ -111,6 +109,7 @@ export class ConnectionManager implements AsyncDisposable {
     this.#clientEvents = {
       onMessage: (client, offset, length) => this.#onMessage(client, offset, length),
       onStarved: client => this.#wait(client),
+      onEnd: client => this.#await(client),
       onClose: client => this.#onClose(client),
     }
   }
@@ -129,21 +128,7 @@ export class ConnectionManager implements AsyncDisposable {
 
   /** Accepts connections. Rejects with Node's error (`EADDRINUSE`, `EACCES` …; `EINVAL` for a descriptor that is no socket to listen on). */
   listen(options: ListenOptions): Promise<ListeningAddress> {
-    const server = createServer()
-    this.#servers.push(server)
-    return new Promise((resolve, reject) => {
-      server.once('error', reject)
-      listenAt(server, options, () => {
-        server.off('error', reject)
-        // node:net has no public way to give an accepted socket its read buffer; this is its own inner callback.
-        const { _handle: handle } = server as unknown as { _handle: { onconnection: (error: number, accepted: TcpHandle) => void } }
-        handle.onconnection = (error, accepted) => {
-          if (error === 0) this.#accept(options, accepted)
-        }
-        const address = server.address() as AddressInfo | string
-        resolve(typeof address === 'string' ? { host: address, port: 0 } : { host: address.address, port: address.port })
-      })
-    })
+    return this.#listeners.open(options, accepted => this.#accept(options, accepted))
   }
 
   /**
@@ -167,7 +152,8 @@ export class ConnectionManager implements AsyncDisposable {
     if (this.#pool.isClosing) return
     this.#pool.isClosing = true
     clearInterval(this.#watchdog)
-    await Promise.all(this.#servers.map(server => new Promise(resolve => server.close(resolve))))
+    this.metrics[Symbol.dispose]()
+    await this.#listeners.close()
     for (const client of this.#clients) {
       if (client?.worker !== undefined) client.worker.push(ToWorker.close, client.id, CloseReason.shutdown, 0, 0)
     }
@@ -199,12 +185,15 @@ export class ConnectionManager implements AsyncDisposable {
   }
 
   #finishWrites(client: Client, handle: WorkerHandle): void {
+    // Nobody reads it, and the end of the stream counts as a byte that was written.
+    if (client.isClosed) return
     const slot = slotAt(client.id)
     // A count the worker raised without writing the record.
     Atomics.store(this.#table, slot + Slot.managerWrites, client.writes)
-    const unfinished = unfinishedWrite(this.#table, client.id, handle.fromWorker.next)
-    if (unfinished === undefined || client.isClosed) return
-    this.#release(unfinished.message)
+    const unfinished = unfinishedWrite({ table: this.#table, control: handle.control, nextRecord: handle.fromWorker.next }, client.id)
+    if (unfinished === undefined) return
+    for (const message of unfinished.messages) this.#release(message)
+    if (unfinished.isLost) client.close()
     if (unfinished.length > 0) {
       Atomics.add(this.#table, slot + Slot.managerWrites, 1)
       Atomics.add(this.#table, slot + Slot.managerBytes, unfinished.length)
@@ -228,7 +217,10 @@ export class ConnectionManager implements AsyncDisposable {
       }
       this.metrics.add('holdfast_connections_rehomed_total')
       this.#assign(client, worker)
-      for (const message of this.#messages.of(client.id)) this.#send(client, message, ToWorker.orphan)
+      for (const message of this.#messages.of(client.id)) {
+        this.#messages.orphan(message)
+        this.#send(client, message)
+      }
     }
     for (const handle of this.#pool.handles) handle.bell()
   }
@@ -236,12 +228,12 @@ export class ConnectionManager implements AsyncDisposable {
   #assign(client: Client, handle: WorkerHandle): void {
     client.worker = handle
     handle.connections++
-    this.metrics.add('holdfast_shared_connections_opened_total', client.listener.distributed ? 'distributed' : 'non-distributed')
+    this.metrics.add('holdfast_shared_connections_opened_total', client.isDistributed ? 'distributed' : 'non-distributed')
     handle.mail({
       kind: 'open',
       connection: client.id,
       protocol: client.listener.protocol,
-      distributed: client.listener.distributed,
+      distributed: client.isDistributed,
       addresses: client.addresses,
       checkpoints: [...client.checkpoints],
     })
@@ -271,6 +263,7 @@ export class ConnectionManager implements AsyncDisposable {
     this.#perAddress.set(address, count)
     this.#clients[id] = client
     this.metrics.add('holdfast_connections_accepted_total', listener.protocol)
+    this.metrics.add('holdfast_open_connections', listener.protocol)
     if (count > this.limits.connectionsPerAddress) {
       this.metrics.add('holdfast_connections_refused_total', 'connectionsPerAddress')
       client.close()
@@ -278,6 +271,10 @@ export class ConnectionManager implements AsyncDisposable {
   }
 
   #onMessage(client: Client, offset: number, length: number): void {
+    if (client.hasEnded) {
+      this.#memory.arena.free(offset)
+      return
+    }
     const message = this.#messages.add({ connection: client.id, offset, length })
     const isAlone = client === this.#lastClient
     if (!isAlone) {
@@ -293,7 +290,7 @@ export class ConnectionManager implements AsyncDisposable {
       this.#assign(client, chosen)
     }
     client.inboundBytes += length
-    this.#send(client, message, ToWorker.message)
+    this.#send(client, message)
     const worker = client.worker!
     if (isAlone) {
       this.#drain(worker)
@@ -308,7 +305,8 @@ export class ConnectionManager implements AsyncDisposable {
     this.#toRing.add(worker)
   }
 
-  #send(client: Client, message: number, type: number): void {
+  #send(client: Client, message: number): void {
+    const type = this.#messages.isOrphan(message) ? ToWorker.orphan : ToWorker.message
     client.worker!.push(type, client.id, message, this.#messages.offset(message), this.#messages.length(message))
   }
 
@@ -316,6 +314,11 @@ export class ConnectionManager implements AsyncDisposable {
   #wait(client: Client): void {
     client.pause()
     this.metrics.add('holdfast_reads_paused_total')
+    this.#await(client)
+  }
+
+  /** Looks at every release from here on. */
+  #await(client: Client): void {
     this.#waiting.add(client)
     Atomics.store(this.#table, managerWantsWake, 1)
     // A release that came between the check and the flag would not have rung.
@@ -324,7 +327,7 @@ export class ConnectionManager implements AsyncDisposable {
 
   #resumeWaiting(): void {
     for (const client of this.#waiting) {
-      if (client.inboundBytes > this.limits.inboundBytesPerConnection / 2) continue
+      if (client.inboundBytes > (client.hasHeardAll ? 0 : this.limits.inboundBytesPerConnection / 2)) continue
       client.resume()
       if (!client.isPaused) this.#waiting.delete(client)
     }
@@ -332,7 +335,7 @@ export class ConnectionManager implements AsyncDisposable {
   }
 
   #onClose(client: Client): void {
-    this.#waiting.delete(client)
+    if (this.#waiting.delete(client) && this.#waiting.size === 0) Atomics.store(this.#table, managerWantsWake, 0)
     const address = client.addresses?.remoteAddress ?? ''
     const count = this.#perAddress.get(address) ?? 0
     if (count <= 1) this.#perAddress.delete(address)
@@ -351,6 +354,7 @@ export class ConnectionManager implements AsyncDisposable {
     if (client.worker !== undefined) client.worker.connections--
     for (const message of this.#messages.of(client.id)) this.#release(message)
     client.release()
+    this.metrics.add('holdfast_open_connections', client.listener.protocol, -1)
     this.#clients[client.id] = undefined
     this.#freeIds.push(client.id)
   }
@@ -369,7 +373,7 @@ export class ConnectionManager implements AsyncDisposable {
           this.#onWrite(handle, a, b, c, d)
           return
         case ToManager.close:
-          this.#endWhenWritten(a)
+          this.#endWhenWritten(a, b !== 0)
           return
       }
     }, Infinity)
@@ -381,7 +385,7 @@ export class ConnectionManager implements AsyncDisposable {
   #release(message: number): boolean {
     if (message < 0 || !this.#messages.has(message)) return false
     const client = this.#clients[this.#messages.connection(message)]
-    if (client !== undefined) client.inboundBytes -= this.#messages.length(message)
+    client?.released(this.#messages.length(message))
     this.#memory.arena.free(this.#messages.offset(message))
     this.#messages.remove(message)
     return true
@@ -408,11 +412,12 @@ export class ConnectionManager implements AsyncDisposable {
         Atomics.add(this.#table, slot + Slot.written, length)
         Atomics.sub(this.#table, slot + Slot.managerWrites, 1)
         const limit = this.limits.unsentBytesPerConnection
-        if (before > limit && before - length <= limit) handle.push(ToWorker.drained, client.id, 0, 0, 0)
+        if ((before > limit && before - length <= limit) || before === length) client.worker?.push(ToWorker.drained, client.id, 0, 0, 0)
       }
       if (block >= 0) handle.push(ToWorker.free, block, 0, 0, 0)
       if (handle.alive) handle.bell()
-      if (!client.listener.distributed) this.#tearDown(client)
+      if (client.worker !== handle && client.worker?.alive === true) client.worker.bell()
+      if (!client.isDistributed) this.#tearDown(client)
     })
   }
 
@@ -421,14 +426,14 @@ export class ConnectionManager implements AsyncDisposable {
     this.metrics.add('holdfast_shared_connections_torn_down_total')
     if (client.worker !== undefined) client.worker.connections--
     client.worker = undefined
-    client.socket.end()
+    client.end()
   }
 
-  #endWhenWritten(connection: number): void {
+  #endWhenWritten(connection: number, lingers: boolean): void {
     const client = this.#clients[connection]
     if (client === undefined || client.isClosed) return
-    if (client.writes === 0) client.close()
-    else client.endWhenWritten = true
+    if (lingers) client.end()
+    else client.closeWhenWritten()
   }
 
   #onMail(handle: WorkerHandle, mail: WorkerMail): void {
@@ -460,8 +465,11 @@ export class ConnectionManager implements AsyncDisposable {
       case 'log':
         this.#log(mail.level, mail.message, mail.fields)
         return
-      case 'ready':
       case 'bell':
+        // Before the ring is looked at: what is pushed later rings again.
+        Atomics.store(handle.control, Control.rung, 0)
+        return
+      case 'ready':
     }
   }
 
@@ -479,7 +487,7 @@ export class ConnectionManager implements AsyncDisposable {
     this.#assign(client, to)
     const messages = this.#messages.of(client.id)
     messages.sort((a, b) => Number(b === mail.first) - Number(a === mail.first))
-    for (const message of messages) this.#send(client, message, ToWorker.message)
+    for (const message of messages) this.#send(client, message)
     to.bell()
   }
 

@@ -5,6 +5,7 @@ export class MessageTable {
   #length = new Int32Array(1024)
   /** Order of arrival. */
   #number = new Float64Array(1024)
+  readonly #orphans = new Set<number>()
   readonly #free: number[] = []
   #used = 0
   #next = 0
@@ -36,7 +37,17 @@ export class MessageTable {
 
   remove(index: number): void {
     this.#connection[index] = -1
+    this.#orphans.delete(index)
     this.#free.push(index)
+  }
+
+  /** A worker has died that had it. */
+  orphan(index: number): void {
+    this.#orphans.add(index)
+  }
+
+  isOrphan(index: number): boolean {
+    return this.#orphans.has(index)
   }
 
   /** All of one connection, oldest first. */

@@ -4,7 +4,8 @@ import { Control, ringShape, WorkerState } from '../shared/layout.ts'
 import type { EngineLimits, ManagerMail, WorkerMail, WorkerStart } from '../shared/layout.ts'
 import { ringBytes, RingReader, RingWriter } from '../shared/ring.ts'
 
-export const counterSlots = 1024
+/** Numbers of a worker's metrics: its counters, and the buckets of its histograms. Memory is taken as they are used. */
+export const counterSlots = 8192
 
 /** The manager's end of one worker node's life (one incarnation). */
 export class WorkerHandle {

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { MessageChannel } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import type { EngineLimits, ManagerMail, WorkerMail } from '../shared/layout.ts'
+import { watchThread, workerThreadName } from '../shared/thread-watch.ts'
 import { WorkerRuntime } from '../worker/runtime.ts'
 import type { ProtocolTable } from '../worker/runtime.ts'
 import { WorkerHandle } from './worker-handle.ts'
@@ -154,7 +155,10 @@ export class WorkerPool {
       this.#events.onMail(handle, mail)
       this.#events.onRing(handle)
     })
+    // The manager's thread is the worker's as well.
+    const watch = watchThread({ name: workerThreadName(0), counters: runtime.counters })
     this.#closeInThread = async () => {
+      watch[Symbol.dispose]()
       runtime.work(Infinity)
       await runtime.closeProtocols()
       handle.workerPort.close()

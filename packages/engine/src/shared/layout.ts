@@ -1,6 +1,6 @@
 /** What connection manager and worker nodes share, word by word. */
 import type { MessagePort } from 'node:worker_threads'
-import type { ManagerAnswers } from '../worker-api.ts'
+import type { ManagerAnswers, MetricType } from '../worker-api.ts'
 import type { RingShape } from './ring.ts'
 
 /** Records: type and up to five numbers. */
@@ -16,7 +16,7 @@ export const ToWorker = {
   close: 3,
   /** offset in the worker's outbound arena: written, free again */
   free: 4,
-  /** connection: fell below its limit of unsent bytes */
+  /** connection: fell below its limit of unsent bytes, or has none left */
   drained: 5,
 } as const
 
@@ -26,11 +26,16 @@ export const ToManager = {
   release: 1,
   /** connection, block in the outbound arena, first byte to write, length, message that this finishes + 1 (or 0): both or neither */
   write: 2,
-  /** connection: close once what is written has gone out */
+  /** connection, not 0: once the client has read it; close once what is written has gone out */
   close: 3,
 } as const
 
 export const CloseReason = { closed: 0, moved: 1, shutdown: 2 } as const
+
+/** Messages that one write can finish. */
+export const finishesMax = 2048
+/** Words of a connection's state (`Connection.state`). */
+export const stateWords = 4
 
 /** Words of a worker's control block. */
 export const Control = {
@@ -38,9 +43,11 @@ export const Control = {
   state: 0,
   /** Not 0: something waits in a message port. */
   mail: 1,
-  /** Microseconds spent working since the start (wraps). */
-  busyUs: 2,
-  words: 16,
+  /** Not 0: the manager has been told to look at the ring, and has not looked yet. */
+  rung: 2,
+  /** Indices of the messages that the write at work finishes, at most `finishesMax`: a worker is in one write at a time. */
+  finishing: 16,
+  words: 16 + finishesMax,
 } as const
 
 export const WorkerState = {
@@ -55,12 +62,12 @@ export const WorkerState = {
 export const Slot = {
   /** Writes handed to the manager that it has not finished; while not 0, everything goes through the manager. */
   managerWrites: 0,
-  /** Not 0 while a worker is in a direct write of … */
+  /** An `Intent`: not 0 while a worker is in a write of … */
   intent: 1,
   intentOffset: 2,
   intentLength: 3,
-  /** … a response that finishes this message (index + 1; 0 = none). */
-  intentMessage: 4,
+  /** … what finishes so many messages (`Control.finishing`), … */
+  intentMessages: 4,
   /** Bytes written since the connection was accepted, modulo 2^32. */
   written: 5,
   /** Duplicate of the socket's descriptor for the worker, -1 without. */
@@ -73,12 +80,36 @@ export const Slot = {
   intentBase: 9,
   /** Not 0 when a worker has said that the client is who it says it is. */
   known: 10,
-  /** The number of the record to the manager that ends the intent. */
+  /**
+   * The number of the next record to the manager at the time of the intent. Its records follow from there: one with the write, unless the socket
+   * has taken it all, which finishes the first message too, and one for each further message.
+   */
   intentRecord: 11,
   /** How messages of this connection are cut, as its worker has set it: the `variant` of `Framing.frameBytes`. */
   framing: 12,
-  words: 16,
+  /** Which of the two `state`s holds. */
+  stateInForce: 13,
+  /** … and from which on this one holds. */
+  intentState: 14,
+  /** Not 0 when its worker keeps it although its listener is of requests that end with their response. */
+  stays: 15,
+  /** What the connection's worker keeps with its writes (`Connection.state`): the one that holds, and room for the next one. */
+  state: 16,
+  words: 16 + 2 * stateWords,
 } as const
+
+/**
+ * What a worker is in: a write to the socket; one that the manager does; or one to the socket with pieces of files, whose rest is not in the arena
+ * until the worker has read it there; or one of a file alone, whose bytes are counted in the state, at word `intentOffset`: what went out counts.
+ */
+export const Intent = { none: 0, direct: 1, throughManager: 2, withFiles: 3, counted: 4 } as const
+
+/** Adds to a number of 64 bits in a table of words, the lower ones first. */
+export function addToCount(table: Int32Array, at: number, bytes: number): void {
+  const low = (table[at] >>> 0) + bytes
+  table[at] = low | 0
+  if (low > 0xffffffff) table[at + 1]++
+}
 
 /** Word 0 of the table's header: not 0 when the manager wants to be woken by every release. */
 export const managerWantsWake = 0
@@ -196,8 +227,10 @@ export type WorkerMail =
       readonly slot: number
       readonly name: string
       readonly help: string
-      readonly type: 'counter' | 'gauge'
+      readonly type: MetricType
       readonly labels: Readonly<Record<string, string>>
+      /** Of a histogram: a slot for each bucket, the one above all bounds, and the sum follow one another. */
+      readonly bounds?: readonly number[]
     }
   | { readonly kind: 'ask'; readonly call: number; readonly what: keyof ManagerAnswers }
   | { readonly kind: 'log'; readonly level: string; readonly message: string; readonly fields: Readonly<Record<string, unknown>> }

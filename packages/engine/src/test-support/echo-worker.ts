@@ -1,8 +1,11 @@
 /** A worker module for tests: answers each message according to its first byte. */
 import { openSync, readSync } from 'node:fs'
 import { runWorker } from '../worker.ts'
-import type { Connection, WorkerNode, WorkerProtocol } from '../worker.ts'
+import type { Connection, Message, WorkerNode, WorkerProtocol } from '../worker.ts'
 import { lengthPrefixed } from './framing.ts'
+
+/** An answer that tells how many there have been: large, so that sockets do not take all of a batch. */
+const numberedBytes = 100_000
 
 function echo(node: WorkerNode, config: { file?: string } | undefined): WorkerProtocol {
   const fd = config?.file === undefined ? -1 : openSync(config.file, 'r')
@@ -17,11 +20,25 @@ function echo(node: WorkerNode, config: { file?: string } | undefined): WorkerPr
         out.write(text, 'latin1')
         connection.send(out, text.length, finishes)
       }
+      const gathered: Message[] = []
+      let settled = connection.state[0]
       return {
+        onBatchEnd() {
+          if (gathered.length === 0) return
+          const out = connection.allocate(gathered.length * numberedBytes)
+          gathered.forEach((_, at) => {
+            const frame = out.subarray(at * numberedBytes)
+            frame.writeUInt32BE(numberedBytes - 4)
+            frame.writeUInt32BE(++settled, 4)
+          })
+          connection.sendPart(out, 0, out.length, { finishes: gathered.splice(0), state: [settled, 0, 0, 0] })
+        },
         onMessage(message) {
           messages.add()
           const kind = String.fromCharCode(message.bytes[0])
-          if (kind === 'r') {
+          if (kind === 'n') {
+            gathered.push(message)
+          } else if (kind === 'r') {
             const length = message.bytes.readUInt32LE(1)
             const out = connection.allocate(length)
             readSync(fd, out, 0, length, message.bytes.readUInt32LE(5))
@@ -34,6 +51,9 @@ function echo(node: WorkerNode, config: { file?: string } | undefined): WorkerPr
           } else if (kind === 'k') {
             connection.known()
             answer('known', message)
+          } else if (kind === 'y') {
+            connection.stay()
+            answer('stays', message)
           } else if (kind === 'm' && node.index === 0) {
             connection.moveTo(1, message)
           } else if (kind === 'a') {

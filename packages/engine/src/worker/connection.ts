@@ -1,12 +1,15 @@
+import { sendFileNow } from '@holdfast/posix'
 import { isUnresponsive, sendNow } from '@holdfast/posix/socket'
 import type { Arena } from '../shared/arena.ts'
-import { Slot, slotAt, ToManager } from '../shared/layout.ts'
+import { addToCount, Control, finishesMax, Intent, Slot, slotAt, stateWords, ToManager } from '../shared/layout.ts'
 import type { Addresses, EngineLimits, Framing, WorkerMail } from '../shared/layout.ts'
-import type { Connection, ConnectionHandler, Message } from '../worker-api.ts'
+import type { Connection, ConnectionHandler, FilePiece, Message, Settlement } from '../worker-api.ts'
+import { readRest, sendWithFiles } from './files.ts'
 
 /** What a connection needs of the worker node it lives on. */
 export interface ConnectionHost {
   readonly table: Int32Array
+  readonly control: Int32Array
   readonly inbound: Buffer
   readonly outbound: Arena
   readonly limits: EngineLimits
@@ -67,6 +70,29 @@ export class InboundMessage implements Message {
   }
 }
 
+/** Bytes of the outbound arena to be written, the block to be freed then (-1: none), and what holds from then on. */
+interface Write {
+  readonly block: number
+  readonly offset: number
+  readonly length: number
+  readonly finishes: readonly Message[]
+  readonly state?: readonly number[] | undefined
+  /** `at` counts in the arena. */
+  readonly files?: readonly FilePiece[] | undefined
+}
+
+const noMessages: readonly Message[] = []
+const noFiles: readonly FilePiece[] = []
+
+/** Takes the first message that has not been released along with a record: its index + 1, 0 where there is none. */
+function takeFirst(messages: readonly Message[]): number {
+  for (const message of messages) {
+    const taken = message instanceof InboundMessage ? message.take() : 0
+    if (taken !== 0) return taken
+  }
+  return 0
+}
+
 /**
  * The worker's end of a client connection.
  *
@@ -81,7 +107,8 @@ export class WorkerConnection implements Connection, MessageHolder {
   readonly remotePort: number
   readonly localAddress: string
   readonly localPort: number
-  readonly distributed: boolean
+  #isDistributed: boolean
+  #isBroken = false
   handler: ConnectionHandler | undefined
   /** Messages that wait for the client to read its responses. */
   readonly held: InboundMessage[] = []
@@ -102,7 +129,7 @@ export class WorkerConnection implements Connection, MessageHolder {
     this.remotePort = options.addresses.remotePort
     this.localAddress = options.addresses.localAddress
     this.localPort = options.addresses.localPort
-    this.distributed = options.distributed
+    this.#isDistributed = options.distributed
     this.#slot = slotAt(options.id)
   }
 
@@ -151,53 +178,131 @@ export class WorkerConnection implements Connection, MessageHolder {
     const header = this.#framing.headerBytes
     const block = buffer.byteOffset - header
     this.#framing.writeHeader(this.#host.outbound.bytes, block, lengthBytes)
-    this.#transmit(block, block, lengthBytes + header, finishes)
+    this.#transmit({ block, offset: block, length: lengthBytes + header, finishes: finishes === undefined ? noMessages : [finishes] })
   }
 
-  sendPart(buffer: Buffer, fromBytes: number, lengthBytes: number): void {
-    this.#transmit(buffer.byteOffset, buffer.byteOffset + fromBytes, lengthBytes)
+  sendPart(
+    buffer: Buffer,
+    fromBytes: number,
+    lengthBytes: number,
+    { finishes = noMessages, state }: Settlement = {},
+    files: readonly FilePiece[] = noFiles,
+  ): void {
+    this.#transmit({
+      ...(files.length > 0 && { files: files.map(piece => ({ ...piece, at: piece.at + buffer.byteOffset })) }),
+      block: buffer.byteOffset - this.#framing.headerBytes,
+      offset: buffer.byteOffset + fromBytes,
+      length: lengthBytes,
+      finishes,
+      state,
+    })
+  }
+
+  sendFile({ descriptor, offset, lengthBytes }: Omit<FilePiece, 'at'>, countsAt: number): number {
+    const { table } = this.#host
+    const slot = this.#slot
+    const socket = table[slot + Slot.descriptor]
+    if (this.#left || this.#isBroken || table[slot + Slot.closed] !== 0 || socket < 0) return 0
+    if (Atomics.load(table, slot + Slot.managerWrites) !== 0) return 0
+    this.#intend({ block: -1, offset: countsAt, length: lengthBytes, finishes: noMessages }, Intent.counted)
+    const sent = sendFileNow(socket, descriptor, offset, lengthBytes)
+    Atomics.add(table, slot + Slot.written, sent)
+    if (sent > 0) {
+      // In the other one: until the intent is withdrawn, it is from this one that the manager would count.
+      const other = 1 - table[slot + Slot.stateInForce]
+      table.set(this.state, this.#stateAt(other))
+      addToCount(table, this.#stateAt(other) + countsAt, sent)
+      table[slot + Slot.stateInForce] = other
+    }
+    Atomics.store(table, slot + Slot.intent, Intent.none)
+    return sent
+  }
+
+  settle({ finishes = noMessages, state }: Settlement): void {
+    this.#transmit({ block: -1, offset: 0, length: 0, finishes, state })
+  }
+
+  get state(): readonly number[] {
+    const at = this.#stateAt(this.#host.table[this.#slot + Slot.stateInForce])
+    return Array.from(this.#host.table.subarray(at, at + stateWords))
+  }
+
+  #stateAt(which: number): number {
+    return this.#slot + Slot.state + which * stateWords
   }
 
   reframe(variant: number): void {
     if (!this.#left) Atomics.store(this.#host.table, this.#slot + Slot.framing, variant)
   }
 
-  /** Writes `length` bytes at `offset` of the outbound arena, and frees `block`, which they are in. */
-  #transmit(block: number, offset: number, length: number, finishes?: Message): void {
+  /** Writes what is in the outbound arena, and settles what goes with it. */
+  #transmit(write: Write): void {
+    const { block, offset, length, finishes, files } = write
     const host = this.#host
     const table = host.table
     const slot = this.#slot
-    if (this.#left || table[slot + Slot.closed] !== 0) {
-      host.outbound.free(block)
-      finishes?.release()
-      return
-    }
+    if (this.#left || this.#isBroken || table[slot + Slot.closed] !== 0) return this.#drop(write)
     const descriptor = table[slot + Slot.descriptor]
-    const direct = descriptor >= 0 && Atomics.load(table, slot + Slot.managerWrites) === 0
+    const isDirect = length > 0 && descriptor >= 0 && Atomics.load(table, slot + Slot.managerWrites) === 0
+    // Before it is intended: a manager that had to finish this would send what the memory had before.
+    if (!isDirect && files !== undefined && !readRest(host.outbound.bytes, files, offset)) return this.#break(write)
+    this.#intend(write, !isDirect ? Intent.throughManager : files === undefined ? Intent.direct : Intent.withFiles)
     let taken = 0
-    if (direct) {
-      table[slot + Slot.intentOffset] = offset
-      table[slot + Slot.intentLength] = length
-      table[slot + Slot.intentMessage] = finishes instanceof InboundMessage && !finishes.released ? finishes.index + 1 : 0
-      table[slot + Slot.intentRecord] = host.nextRecord
-      table[slot + Slot.intentBase] = Atomics.load(table, slot + Slot.written)
-      Atomics.store(table, slot + Slot.intent, 1)
-      taken = sendNow(descriptor, host.outbound.bytes.subarray(offset, offset + length), length)
+    if (isDirect) {
+      taken = this.#sendNow(descriptor, write)
       Atomics.add(table, slot + Slot.written, taken)
+      if (taken < length && files !== undefined && !readRest(host.outbound.bytes, files, offset + taken)) return this.#break(write)
     }
     if (taken < length) {
       Atomics.add(table, slot + Slot.managerWrites, 1)
       Atomics.add(table, slot + Slot.managerBytes, length - taken)
       // One record for the response and the end of its request: a worker's death leaves both or neither.
-      const finished = finishes instanceof InboundMessage ? finishes.take() : 0
-      host.push(ToManager.write, this.id, block, offset + taken, length - taken, finished)
+      host.push(ToManager.write, this.id, block, offset + taken, length - taken, takeFirst(finishes))
       host.ring()
-    } else {
-      finishes?.release()
-      host.outbound.free(block)
+    } else if (block >= 0) host.outbound.free(block)
+    for (const message of finishes) message.release()
+    table[slot + Slot.stateInForce] = table[slot + Slot.intentState]
+    Atomics.store(table, slot + Slot.intent, Intent.none)
+    if (!this.#isDistributed) this.#leave()
+  }
+
+  /** A file could not be read: the client has a part of a message, or none, and nothing may follow that it would take for the rest. */
+  #break(write: Write): void {
+    this.#isBroken = true
+    this.close('a file could not be read')
+    Atomics.store(this.#host.table, this.#slot + Slot.intent, Intent.none)
+    this.#drop(write)
+  }
+
+  #drop({ block, finishes }: Write): void {
+    if (block >= 0) this.#host.outbound.free(block)
+    for (const message of finishes) message.release()
+  }
+
+  #sendNow(descriptor: number, write: Write): number {
+    const { offset, length, files } = write
+    const { bytes } = this.#host.outbound
+    return files === undefined ? sendNow(descriptor, bytes.subarray(offset, offset + length), length) : sendWithFiles(descriptor, bytes, write)
+  }
+
+  /** Notes what is about to be done: from here on it is done, by this worker or, should it die, by the manager. */
+  #intend({ offset, length, finishes, state }: Write, intent: number): void {
+    const { table, control, nextRecord } = this.#host
+    const slot = this.#slot
+    if (finishes.length > finishesMax) throw new RangeError(`${finishes.length} messages finished by one write`)
+    let count = 0
+    for (const message of finishes) {
+      if (message instanceof InboundMessage && !message.released) control[Control.finishing + count++] = message.index
     }
-    if (direct) Atomics.store(table, slot + Slot.intent, 0)
-    if (!this.distributed) this.#leave()
+    const inForce = table[slot + Slot.stateInForce]
+    if (state !== undefined) table.set(state, this.#stateAt(1 - inForce))
+    table[slot + Slot.intentState] = state === undefined ? inForce : 1 - inForce
+    table[slot + Slot.intentOffset] = offset
+    table[slot + Slot.intentLength] = length
+    table[slot + Slot.intentMessages] = count
+    table[slot + Slot.intentRecord] = nextRecord
+    table[slot + Slot.intentBase] = Atomics.load(table, slot + Slot.written)
+    Atomics.store(table, slot + Slot.intent, intent)
   }
 
   isSilent(silentMs: number): boolean {
@@ -217,8 +322,20 @@ export class WorkerConnection implements Connection, MessageHolder {
     this.handler?.onClose('moved')
   }
 
+  stay(): void {
+    if (this.#left) return
+    this.#isDistributed = true
+    Atomics.store(this.#host.table, this.#slot + Slot.stays, 1)
+  }
+
   known(): void {
     if (!this.#left) Atomics.store(this.#host.table, this.#slot + Slot.known, 1)
+  }
+
+  end(_reason: string): void {
+    if (this.#left) return
+    this.#host.push(ToManager.close, this.id, 1, 0, 0)
+    this.#host.ring()
   }
 
   close(_reason: string): void {

@@ -135,7 +135,7 @@ export class WorkerRuntime implements WorkerNode, ConnectionHost {
   }
 
   ring(): void {
-    this.mail({ kind: 'bell' })
+    if (Atomics.exchange(this.control, Control.rung, 1) === 0) this.mail({ kind: 'bell' })
   }
 
   mail(mail: WorkerMail): void {

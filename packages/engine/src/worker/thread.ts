@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { clientSwitches, Control, WorkerState } from '../shared/layout.ts'
 import type { ManagerMail, WorkerStart } from '../shared/layout.ts'
+import { watchThread, workerThreadName } from '../shared/thread-watch.ts'
 import { WorkerRuntime } from './runtime.ts'
 import type { ProtocolTable } from './runtime.ts'
 
@@ -47,6 +48,7 @@ export async function runWorker(protocols: ProtocolTable): Promise<WorkerRuntime
     runtime.work(Infinity)
     void runtime.closeProtocols().finally(() => process.exit(0))
   }
+  watchThread({ name: workerThreadName(start.index), counters: runtime.counters, sleptMs: () => loop.sleptMs })
   await runtime.start(protocols, start.config)
   // Not before: what is opened needs its protocol. Mail waits in the port until then.
   port.on('message', (mail: ManagerMail) => {
@@ -61,6 +63,8 @@ class WorkerLoop {
   readonly #runtime: WorkerRuntime
   readonly #control: Int32Array
   readonly #onTurn: () => void
+  /** On the futex, or looking for a lone client's next request. */
+  sleptMs = 0
   #scheduled = false
   #lastWorkMs = 0
   #switches = 0
@@ -80,20 +84,20 @@ class WorkerLoop {
     if (this.#scheduled) return
     const control = this.#control
     Atomics.store(control, Control.state, WorkerState.running)
-    const begin = performance.now()
     const count = this.#runtime.work(batch)
     const end = performance.now()
     if (count > 0) {
       this.#lastWorkMs = end
-      Atomics.add(control, Control.busyUs, Math.round((end - begin) * 1000))
       this.#schedule()
       return
     }
     if (end - this.#lastWorkMs < futexWaitMs && this.#mayBlock()) {
-      if (this.#waitForWork()) {
-        this.#lastWorkMs = performance.now()
+      const hasWork = this.#waitForWork()
+      const awakeMs = performance.now()
+      this.sleptMs += awakeMs - end
+      if (hasWork) {
+        this.#lastWorkMs = awakeMs
         this.#runtime.work(batch)
-        Atomics.add(control, Control.busyUs, Math.round((performance.now() - this.#lastWorkMs) * 1000))
       }
       this.#schedule()
       return

@@ -13,6 +13,12 @@ export interface CommandContext {
   readonly columns: () => number
   /** Where a person can be asked. */
   readonly prompt?: (question: string) => Promise<string>
+  /** Asks a person yes or no, with one key; false when `signal` says that the question is moot, undefined at Ctrl-C. */
+  readonly confirm?: (question: string, signal: AbortSignal) => Promise<boolean | undefined>
+  /** Who takes SIGINT gets it until they give it back; `signal` is not aborted by it meanwhile. */
+  readonly interrupts?: { readonly take: (handler: () => void) => Disposable }
+  /** Colours on stdout are seen by somebody. */
+  readonly colours?: boolean
   readonly connect: ConnectRemote
   /** Aborted by the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal

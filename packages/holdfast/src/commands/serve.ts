@@ -33,7 +33,7 @@ export async function serve(context: CommandContext, given: Config, hooks: Serve
   const config = withListeners(given)
   const passedSockets = takePassedSockets(context.environment)
   const iscsi = config.iscsi.length === 0 ? [defaultIscsiAddress] : config.iscsi
-  checkPassedSockets(passedSockets, [...config.smb, ...iscsi, ...config.http])
+  checkPassedSockets(passedSockets, [...config.smb, ...iscsi, ...config.http, ...config.content])
   const format = config.logFormat ?? (context.terminal ? 'pretty' : 'json')
   const log = createLogger({ level: config.logLevel, format, colour: context.terminal, write: line => void context.err.write(line) })
   openStateFolder(config.stateDir)
@@ -62,8 +62,8 @@ export function readyLine(node: Pick<RunningNode, 'listeners'>, config: Pick<Con
 }
 
 function withListeners(config: Config): Config {
-  const { shares, volumes, smb, iscsi, http } = config
-  const isNothingGiven = [shares, volumes, smb, iscsi, http].every(list => list.length === 0)
+  const { shares, volumes, smb, iscsi, http, content } = config
+  const isNothingGiven = [shares, volumes, smb, iscsi, http, content].every(list => list.length === 0)
   // Volumes may be there that were made by a command.
   if (isNothingGiven && !existsSync(nodeStoreOf(config.stateDir))) throw new ConfigError(nothingToServe)
   return { ...config, smb: smb.length === 0 && shares.length > 0 ? [{ host: '127.0.0.1', port: defaultPorts.smb }] : smb }
@@ -71,7 +71,8 @@ function withListeners(config: Config): Config {
 
 function takeUsers(config: Config, log: Logger): UserStore {
   const users = openUserStore(config.stateDir)
-  for (const user of config.users) {
+  const admins = config.admins.map(user => ({ ...user, role: 'admin' }) as const)
+  for (const user of [...config.users, ...admins]) {
     const outcome = users.set(user)
     if (outcome !== 'unchanged') log.info({ user: user.name }, `user ${outcome}`)
   }

@@ -49,8 +49,8 @@ async function askPassword(context: CommandContext, name: string, { passwordFile
 }
 
 export async function listUsers(context: CommandContext, options: UserOptions): Promise<void> {
-  for (const { name, sid, chap } of openUserStore(options.stateDir).list()) {
-    if (options.json) await writeJson(context.out, { name, sid, iscsi: chap })
+  for (const { name, sid, role, isDisabled, chap } of openUserStore(options.stateDir).list()) {
+    if (options.json) await writeJson(context.out, { name, sid, role, disabled: isDisabled, iscsi: chap })
     else await writeAll(context.out, `${printable(name)}\n`)
   }
 }

@@ -3,7 +3,7 @@
 import { isIPv6 } from 'node:net'
 
 /** Port numbers that need no root (445, 860 and 80 would). */
-export const defaultPorts = { smb: 4450, iscsi: 3260, http: 8080, rdma: 5445 } as const
+export const defaultPorts = { smb: 4450, iscsi: 3260, http: 8080, content: 8081, rdma: 5445 } as const
 
 export interface Address {
   /** Without brackets; `''` for every interface, IPv6 and IPv4. */

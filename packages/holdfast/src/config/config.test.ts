@@ -48,27 +48,38 @@ describe('defaults, file, flags', () => {
       shares: [],
       volumes: [],
       users: [],
+      admins: [],
       smb: [],
       iscsi: [],
       http: [],
+      content: [],
       nodeName: 'my-machine',
       nodeNamed: false,
       signing: 'required',
       ntlm: 'on',
       anonymous: 'off',
+      metrics: 'login',
       limits: { engine: {}, smb: {} },
       logLevel: 'info',
     })
   })
 
-  const noOptions = { readOnly: false, encrypt: false, accessBasedEnumeration: false, continuouslyAvailable: false, delayedWriteTimes: true }
+  const noOptions = {
+    readOnly: false,
+    encrypt: false,
+    accessBasedEnumeration: false,
+    continuouslyAvailable: false,
+    delayedWriteTimes: true,
+    isPublic: false,
+    hasActiveContent: false,
+  }
 
   test('a file says what flags say, in the same words; its paths are relative to it', () => {
     const config = resolve({
       config: file(`
 state: state
 share:
-  - photos=photos,read-only
+  - photos=photos,read-only,public,active-content
   - { name: docs, path: ../docs, options: [encrypt, access-based-enumeration], comment: "Papers", users: [alice] }
 volume:
   - disk0=1GiB,no-auth,initiator=iqn.1993-08.org.debian:01:AbC
@@ -79,6 +90,7 @@ mutual-chap: server
 user: alice:secret:with:colons
 smb: ["127.0.0.1:0", "[::1]:4450"]
 http: :8081
+content: [":80", "[::1]"]
 workers: 3
 node: FILES
 signing: enabled
@@ -93,7 +105,7 @@ log-format: json
     assert.deepEqual(config, {
       stateDir: join(folder, 'etc', 'state'),
       shares: [
-        { ...noOptions, name: 'photos', path: join(folder, 'etc', 'photos'), readOnly: true, comment: '' },
+        { ...noOptions, name: 'photos', path: join(folder, 'etc', 'photos'), readOnly: true, isPublic: true, hasActiveContent: true, comment: '' },
         { ...noOptions, name: 'docs', path: join(folder, 'docs'), encrypt: true, accessBasedEnumeration: true, comment: 'Papers', users: ['alice'] },
       ],
       volumes: [
@@ -104,11 +116,16 @@ log-format: json
       iscsi: [{ host: '', port: 0 }],
       mutualChap: 'server',
       users: [{ name: 'alice', password: 'secret:with:colons' }],
+      admins: [],
       smb: [
         { host: '127.0.0.1', port: 0 },
         { host: '::1', port: 4450 },
       ],
       http: [{ host: '', port: 8081 }],
+      content: [
+        { host: '', port: 80 },
+        { host: '::1', port: 8081 },
+      ],
       workers: 3,
       nodeName: 'FILES',
       nodeNamed: true,
@@ -116,6 +133,7 @@ log-format: json
       kerberos: { keytab: join(folder, 'etc', 'server.keytab'), realms: ['EXAMPLE.COM'] },
       ntlm: 'off',
       anonymous: 'off',
+      metrics: 'login',
       limits: { engine: { connections: 10, inboundBytes: 64 * 2 ** 20 }, smb: { credits: 512 } },
       logLevel: 'debug',
       logFormat: 'json',
@@ -157,7 +175,7 @@ describe('bad configuration: one line with key, value and what is allowed', () =
     [{ volume: ['disk0=1KiB'] }, '--volume: "disk0=1KiB" is not allowed; allowed: a size from 1MiB to 1PiB'],
     [{ volume: ['Disk0=1GiB'] }, '--volume: "Disk0" is not allowed; allowed: a name of up to 63 lower-case letters'],
     [{ volume: ['disk0=1GiB', 'disk0=2GiB'] }, '--volume: "disk0" is not allowed; allowed: each volume name once'],
-    [{ volume: ['disk0=1GiB,no-auth=1'] }, '--volume: "no-auth=1" is not allowed; allowed: the options read-only, no-auth, block-size='],
+    [{ volume: ['disk0=1GiB,no-auth=1'] }, '--volume: "no-auth=1" is not allowed; allowed: the options read-only, no-auth, checksums, block-size='],
     [{ volume: ['disk0=1GiB,fast'] }, '--volume: "fast" is not allowed; allowed: the options'],
     [{ volume: ['disk0=1GiB,block-size=1024'] }, '--volume: "block-size=1024" is not allowed'],
     [{ volume: ['disk0=1GiB,initiator=me'] }, '--volume: "initiator=me" is not allowed'],
@@ -198,6 +216,12 @@ describe('bad configuration: one line with key, value and what is allowed', () =
     test(`${JSON.stringify(text)}: ${expected}`, () => assert.ok(refusal({ config: file(text) }).includes(expected), refusal({ config: file(text) })))
   }
 
+  test('what has to be encrypted is not for everybody in clear text', () => {
+    for (const option of ['public', 'active-content']) {
+      assert.match(refusal({ share: [`docs=docs,encrypt,${option}`] }), new RegExp(`the share option ${option} is of no use beside encrypt`))
+    }
+  })
+
   test('a password is never shown, wherever it is wrong', () => {
     for (const user of ['alice', 'hunter2:', ':hunter2', 'al/ice:hunter2', `alice:${'hunter2'.repeat(50)}`]) {
       assert.equal(refusal({ user: [user] }).includes('hunter2') && user !== 'hunter2:', false)
@@ -209,9 +233,7 @@ describe('bad configuration: one line with key, value and what is allowed', () =
 
 describe('what this version does not have is refused, not ignored', () => {
   for (const flags of [
-    { admin: ['root:secret'] },
     { rdma: ['127.0.0.1:5445'] },
-    { content: ['127.0.0.1:80'] },
     { store: 'sqlite' },
     { cluster: 'c1' },
     { share: ['docs=docs,scale-out'] },

@@ -8,32 +8,26 @@ import { badValue, ConfigError, type Origin, originText, quoted } from './errors
 import { type RawConfig, readConfigFile } from './file.ts'
 import { type ConfiguredLimits, isLimitName, limitAllowed, type LimitName, parseLimit, sortLimits } from './limits.ts'
 import { nodeNameFrom, shareNameAllowed, shareNamePattern, userNamePattern } from './names.ts'
+import { isShareOption, type ShareFlags, shareFlagsOf, shareOptionProblem } from './shares.ts'
 import { checkVolumes, parseVolume, type VolumeSettings } from './volumes.ts'
 import {
   allowed,
   type anonymousModes,
+  type metricsModes,
   type logFormats,
   type logLevels,
   type ntlmModes,
   type ShareOption,
-  shareOptionNames,
   type signingModes,
   type WordName,
   wordNames,
   wordOf,
 } from './words.ts'
 
-export interface ShareSettings {
+export interface ShareSettings extends ShareFlags {
   readonly name: string
   /** Absolute path of the folder. */
   readonly path: string
-  readonly readOnly: boolean
-  readonly encrypt: boolean
-  /** Users see only what they may read. */
-  readonly accessBasedEnumeration: boolean
-  readonly continuouslyAvailable: boolean
-  /** A write shows in the file's write time two seconds later, or when the file is flushed or closed. */
-  readonly delayedWriteTimes: boolean
   readonly comment: string
   /** Everybody where undefined. */
   readonly users?: readonly string[]
@@ -59,11 +53,15 @@ export interface Config {
   /** Absolute path of the folder that has the volumes' bytes; the one that was said last, or `volumes` in the state, where undefined. */
   readonly volumesDir?: string
   readonly users: readonly UserSettings[]
+  /** Who may change things by the management API. */
+  readonly admins: readonly UserSettings[]
   readonly smb: readonly Address[]
   readonly iscsi: readonly Address[]
   /** The user whose name and password show initiators who the target is. */
   readonly mutualChap?: string
   readonly http: readonly Address[]
+  /** Of the shares, over HTTP. */
+  readonly content: readonly Address[]
   /** As many as there are cores where undefined. */
   readonly workers?: number
   /** Given, or after the machine. */
@@ -77,6 +75,7 @@ export interface Config {
   readonly ntlm: (typeof ntlmModes)[number]
   /** Whether clients without a name get sessions, which reach no share. */
   readonly anonymous: (typeof anonymousModes)[number]
+  readonly metrics: (typeof metricsModes)[number]
   readonly limits: ConfiguredLimits
   readonly logLevel: (typeof logLevels)[number]
   /** By whether stderr is a terminal where undefined. */
@@ -100,7 +99,6 @@ interface Given {
 }
 
 const asList = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [value])
-const optionProblem = (name: string): string | undefined => (name === 'scale-out' ? `the share option ${name} is not available yet` : undefined)
 
 /**
  * Reads, merges and checks. Throws `ConfigError` with one line that names the key, the value and what is allowed.
@@ -138,10 +136,12 @@ export function resolveConfig(flags: Flags, options: ResolveOptions = {}): Confi
     volumes: checkVolumes(given('volume').map(({ value, origin }) => ({ volume: parseVolume(value, origin), origin }))),
     ...(volumes && { volumesDir: resolve(volumes.base, textOf(volumes, allowed.folder)) }),
     users: given('user').map(parseUser),
+    admins: given('admin').map(parseUser),
     smb: given('smb').map(item => parseListen(item, defaultPorts.smb)),
     iscsi: given('iscsi').map(item => parseListen(item, defaultPorts.iscsi)),
     ...(mutualChap && { mutualChap: String(mutualChap.value) }),
     http: given('http').map(item => parseListen(item, defaultPorts.http)),
+    content: given('content').map(item => parseListen(item, defaultPorts.content)),
     ...(workers && { workers: parseWorkers(workers) }),
     nodeName: node === undefined ? nodeNameFrom(options.hostname ?? hostname()) : String(node.value),
     nodeNamed: node !== undefined,
@@ -149,6 +149,7 @@ export function resolveConfig(flags: Flags, options: ResolveOptions = {}): Confi
     ...(kerberos && { kerberos }),
     ntlm,
     anonymous: parseAnonymous(single('anonymous'), ntlm),
+    metrics: choice<Config['metrics']>('metrics', single('metrics')) ?? 'login',
     limits: sortLimits(parseLimits(file.limit, filePath, flags.limit)),
     logLevel: choice('log-level', single('log-level')) ?? 'info',
     ...(logFormat && { logFormat: choice<'json' | 'pretty'>('log-format', logFormat)! }),
@@ -249,7 +250,7 @@ function parseShare(given: Given): ParsedShare {
   const equals = text.indexOf('=')
   const [folder = '', ...options] = text.slice(equals + 1).split(',')
   if (equals < 1 || folder === '') throw badValue(origin, text, allowed.share)
-  const unknown = options.find(option => !(shareOptionNames as readonly string[]).includes(option))
+  const unknown = options.find(option => !isShareOption(option))
   if (unknown !== undefined) throw badValue(origin, text, `${allowed.share}; ${quoted(unknown)} is none of them`)
   return {
     share: makeShare({ name: text.slice(0, equals), path: resolve(base, folder), options: options as ShareOption[], origin, comment: '' }),
@@ -268,16 +269,12 @@ interface ShareParts {
 
 function makeShare({ name, path, options, origin, comment, users }: ShareParts): ShareSettings {
   if (!shareNamePattern.test(name)) throw badValue(origin, name, shareNameAllowed)
-  const problem = options.map(optionProblem).find(found => found !== undefined)
+  const problem = options.map(option => shareOptionProblem(option, options)).find(found => found !== undefined)
   if (problem !== undefined) throw new ConfigError(`${originText(origin)}: ${problem}`, 'NOT_AVAILABLE')
   return {
     name,
     path,
-    readOnly: options.includes('read-only'),
-    encrypt: options.includes('encrypt'),
-    accessBasedEnumeration: options.includes('access-based-enumeration'),
-    continuouslyAvailable: options.includes('continuous-availability'),
-    delayedWriteTimes: !options.includes('immediate-write-times'),
+    ...shareFlagsOf(options),
     comment,
     ...(users && { users }),
   }

@@ -1,10 +1,11 @@
 /** Limits that the configuration can set. What is left out has the default of the room that enforces it. */
 
 import type { EngineLimits } from '@holdfast/engine'
+import type { CoreLimits } from '@holdfast/management'
 import { parseSize } from './units.ts'
 
 interface Limit {
-  readonly room: 'engine' | 'smb'
+  readonly room: 'engine' | 'smb' | 'management'
   readonly unit: 'count' | 'bytes' | 'MiB' | 'ms'
   readonly help: string
   readonly minimum: number
@@ -21,6 +22,7 @@ const limit = (room: Limit['room'], unit: Limit['unit'], minimum: number, maximu
 const KiB = 2 ** 10
 const MiB = 2 ** 20
 const GiB = 2 ** 30
+const dayMs = 86_400_000
 
 export const limits = {
   connections: limit('engine', 'count', 1, 16_384, 'client connections'),
@@ -40,6 +42,14 @@ export const limits = {
   runningRequestsPerConnection: limit('smb', 'count', 1, 65_536, 'requests of one connection that are being carried out'),
   requestsPerCompound: limit('smb', 'count', 1, 1024, 'requests in one compound'),
   credits: limit('smb', 'count', 16, 65_536, 'SMB credits that one connection holds'),
+  apiSessionMs: limit('management', 'ms', 1000, 31 * dayMs, 'milliseconds from the login until a session of the management API ends'),
+  apiIdleMs: limit('management', 'ms', 1000, 31 * dayMs, 'milliseconds without a request or a stream after which it ends'),
+  apiSessions: limit('management', 'count', 1, 1_000_000, 'sessions of the management API'),
+  apiSessionsPerUser: limit('management', 'count', 1, 1_000_000, 'sessions of the management API of one user'),
+  apiUnfinished: limit('management', 'count', 1, 100_000, 'operations of one session that have not ended'),
+  apiRunning: limit('management', 'count', 1, 1000, 'operations that run at once, on each worker'),
+  apiRequestsPerSession: limit('management', 'count', 1, 1_000_000, 'requests a second of one session'),
+  apiRequestsPerAddress: limit('management', 'count', 1, 1_000_000, 'requests a second from one address, on each worker'),
 } as const satisfies Record<string, Limit>
 
 export type LimitName = keyof typeof limits
@@ -49,7 +59,11 @@ export type SmbLimitName = { [K in LimitName]: (typeof limits)[K]['room'] extend
 export interface ConfiguredLimits {
   readonly engine: Partial<EngineLimits>
   readonly smb: Partial<Record<string, number>>
+  readonly management?: ManagementLimits
 }
+
+/** Of the management API: what its core holds for others, and how often it is asked. */
+export type ManagementLimits = Partial<CoreLimits & { readonly requestsPerSession: number; readonly requestsPerAddress: number }>
 
 export const limitNames = Object.keys(limits) as LimitName[]
 export const isLimitName = (name: string): name is LimitName => Object.hasOwn(limits, name)
@@ -67,8 +81,8 @@ export function parseLimit(name: LimitName, text: string | number): number | und
 }
 
 export function sortLimits(values: ReadonlyMap<LimitName, number>): ConfiguredLimits {
-  const engine: Record<string, number> = {}
-  const smb: Record<string, number> = {}
-  for (const [name, value] of values) (limits[name].room === 'engine' ? engine : smb)[name] = value
-  return { engine, smb }
+  const sorted = { engine: {} as Record<string, number>, smb: {} as Record<string, number>, management: {} as Record<string, number> }
+  for (const [name, value] of values) sorted[limits[name].room][name.replace(/^api([A-Z])/, (_, first: string) => first.toLowerCase())] = value
+  const { management, ...others } = sorted
+  return { ...others, ...(Object.keys(management).length > 0 && { management }) }
 }

@@ -22,6 +22,8 @@ export interface VolumeSettings extends VolumeAccess {
   readonly sizeBytes: number
   /** Logical blocks as initiators see them; as it was made where undefined, 512 for a new one. */
   readonly blockBytes?: VolumeBlockBytes
+  /** What is read is compared with checksums; as it was made where undefined, without for a new one. */
+  readonly checksums?: true
 }
 
 /** Sizes of a logical block. */
@@ -29,7 +31,7 @@ export const volumeBlockSizes = [512, 4096] as const
 export type VolumeBlockBytes = (typeof volumeBlockSizes)[number]
 
 /** Words without a value. */
-export const volumeFlagNames = ['read-only', 'no-auth'] as const
+export const volumeFlagNames = ['read-only', 'no-auth', 'checksums'] as const
 export type VolumeFlag = (typeof volumeFlagNames)[number]
 
 const optionForms = [...volumeFlagNames, 'block-size=512|4096', 'user=NAME', 'initiator=IQN']
@@ -93,7 +95,9 @@ const partsOfObject = (given: VolumeObject): VolumeParts => ({
   ],
 })
 
-type Options = VolumeAccess & Pick<VolumeSettings, 'blockBytes'>
+/** What a volume is made with, for good. */
+export type VolumeMade = Pick<VolumeSettings, 'blockBytes' | 'checksums'>
+type Options = VolumeAccess & VolumeMade
 interface Draft {
   readonly flags: Set<string>
   readonly users: string[]
@@ -134,13 +138,21 @@ export function parseVolumeOptions(words: readonly string[], origin: Origin): Op
     ...(users.length > 0 && { users }),
     ...(initiators.length > 0 && { initiators }),
     ...(blockBytes !== undefined && { blockBytes }),
+    ...(flags.has('checksums') && { checksums: true }),
   }
 }
 
+/** Options as what a volume is made with, and who may use it. */
+export const splitOptions = ({ blockBytes, checksums, ...access }: Options): { readonly made: VolumeMade; readonly access: VolumeAccess } => ({
+  made: { ...(blockBytes !== undefined && { blockBytes }), ...(checksums && { checksums }) },
+  access,
+})
+
 /** The words that `parseVolumeOptions` makes these options of. */
-export const volumeOptionWords = ({ readOnly, noAuth, users = [], initiators = [], blockBytes }: Options): string[] => [
+export const volumeOptionWords = ({ readOnly, noAuth, users = [], initiators = [], blockBytes, checksums }: Options): string[] => [
   ...(readOnly ? ['read-only'] : []),
   ...(noAuth ? ['no-auth'] : []),
+  ...(checksums ? ['checksums'] : []),
   ...(blockBytes === undefined ? [] : [`block-size=${blockBytes}`]),
   ...users.map(name => `user=${name}`),
   ...initiators.map(name => `initiator=${name}`),

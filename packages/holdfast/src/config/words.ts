@@ -27,6 +27,8 @@ export const shareOptionNames = [
   'access-based-enumeration',
   'immediate-write-times',
   'continuous-availability',
+  'public',
+  'active-content',
   'scale-out',
 ] as const
 export type ShareOption = (typeof shareOptionNames)[number]
@@ -36,6 +38,7 @@ export const logFormats = ['json', 'pretty'] as const
 export const signingModes = ['required', 'enabled'] as const
 export const ntlmModes = ['on', 'off'] as const
 export const anonymousModes = ['off', 'on'] as const
+export const metricsModes = ['login', 'open'] as const
 
 export const allowed = {
   share: `NAME=DIR[,option...] with the options ${shareOptionNames.join(', ')}`,
@@ -157,8 +160,7 @@ export const words = {
     allowed: allowed.user,
     repeatable: true,
     secret: true,
-    help: 'who may use the management API and console',
-    notYet: 'the management API',
+    help: 'who may use the management API and console to change things; kept as users are',
   },
   smb: {
     argument: 'ADDR:PORT',
@@ -180,21 +182,32 @@ export const words = {
     allowed: userNameAllowed,
     help: 'the user by whose name and password initiators that ask see who this target is (mutual CHAP)',
   },
-  http: { argument: 'ADDR:PORT', schema: address, allowed: addressAllowed, repeatable: true, help: 'listen for /healthz, /readyz and /metrics' },
+  http: {
+    argument: 'ADDR:PORT',
+    schema: address,
+    allowed: addressAllowed,
+    repeatable: true,
+    help: 'listen for the management API, its console, /healthz, /readyz and /metrics',
+  },
+  metrics: {
+    argument: 'MODE',
+    schema: oneOf(metricsModes),
+    allowed: metricsModes.join(' or '),
+    help: 'who may read /metrics: login (default; viewers, by a token), or open (whoever reaches it)',
+  },
   rdma: { argument: 'ADDR:PORT', schema: address, allowed: addressAllowed, repeatable: true, help: 'listen for SMB Direct', notYet: 'SMB Direct' },
   content: {
     argument: 'ADDR:PORT',
     schema: address,
     allowed: addressAllowed,
     repeatable: true,
-    help: 'HTTP content of the shares',
-    notYet: 'HTTP content',
+    help: 'listen for HTTP content of the shares: files and folders, to read',
   },
   workers: {
     argument: 'N',
     schema: z.int({ error: allowed.workers }).min(1, { error: allowed.workers }).max(64, { error: allowed.workers }),
     allowed: allowed.workers,
-    help: 'worker nodes (default: one per core)',
+    help: 'worker nodes (default: one per core; with a single core the main thread does the work)',
   },
   store: {
     argument: 'STORE',

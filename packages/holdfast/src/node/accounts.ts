@@ -1,6 +1,6 @@
 /** The users of a state folder, as the SMB server's parts ask for them: NTLM, the session's token, names for SIDs. */
 
-import { chapSecretCharactersMin, openUserStore, type UserEntry, type UserStore } from '../state/users.ts'
+import { chapSecretCharactersMin, openUserStore, type UserAccount, type UserEntry, type UserStore } from '../state/users.ts'
 
 /** BUILTIN\Administrators and BUILTIN\Users (MS-DTYP 2.4.2.4). */
 const administrators = 'S-1-5-32-544'
@@ -29,7 +29,19 @@ export class Accounts {
 
   /** For NTLM: 16 bytes, or undefined for nobody. Local users have no other domain: what the client says there is not looked at. */
   ntlmAccount(user: string): { readonly ntHash: Uint8Array } | undefined {
-    return this.#store.find(user)
+    return this.#enabled(user)
+  }
+
+  /** The token of a user who gives this password; undefined for a wrong one and for nobody, which takes as long. */
+  verify(user: string, password: string): AccountToken | undefined {
+    const found = this.#store.verify(user, password)
+    return found && this.token(found.name)
+  }
+
+  /** Who is disabled cannot log in, in whichever way. */
+  #enabled(user: string): UserAccount | undefined {
+    const found = this.#store.find(user)
+    return found?.isDisabled === true ? undefined : found
   }
 
   /**
@@ -37,7 +49,7 @@ export class Accounts {
    * taken without regard to case, as for SMB.
    */
   chapSecretOf(user: string): string | undefined {
-    return this.#store.find(user)?.chapSecret
+    return this.#enabled(user)?.chapSecret
   }
 
   /** Why a user cannot log in with CHAP, for the log; undefined for one who can, and for nobody. */
@@ -48,7 +60,7 @@ export class Accounts {
 
   /** The token of somebody who was authenticated; undefined when they have been removed meanwhile. */
   token(user: string): AccountToken | undefined {
-    const found = this.#store.find(user)
+    const found = this.#enabled(user)
     if (found === undefined) return undefined
     const { name, sid, isAdmin } = found
     return { name, domain: this.domain, sid, groupSids: isAdmin ? [users, administrators] : [users], isAdministrator: isAdmin }

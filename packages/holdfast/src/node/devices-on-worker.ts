@@ -5,6 +5,7 @@ import type { Store } from '@holdfast/cluster'
 import type { BlockDevice } from '@holdfast/storage/block'
 import type { Identity } from '../state/folder.ts'
 import { readOnlyDevice } from '../volumes/read-only-device.ts'
+import { openModes } from '../volumes/modes.ts'
 import { openReservations } from '../volumes/reservations.ts'
 import { type ServedVolume, targetNameOf } from '../volumes/volume.ts'
 import type { NodeDevice } from './node-config.ts'
@@ -16,7 +17,7 @@ export interface DevicesOptions {
   /** By name. */
   readonly objects: ReadonlyMap<string, BlockDevice>
   readonly identity: Identity
-  /** Keeps persistent reservations. */
+  /** Keeps persistent reservations and mode pages. */
   readonly store: Store
   /** The worker's index. */
   readonly owner: number
@@ -37,7 +38,8 @@ export async function openDevices({ devices, objects, identity, store, owner }: 
         },
         owner,
       }
-      return { volume, device: settings.readOnly ? readOnlyDevice(device) : device, reservations: await openReservations(store, volume.id) }
+      const [reservations, modes] = [await openReservations(store, volume.id), await openModes(store, volume.id)]
+      return { volume, device: settings.readOnly ? readOnlyDevice(device) : device, reservations, modes }
     }),
   )
   const byTarget = new Map(opened.map(each => [each.volume.targetName, each]))

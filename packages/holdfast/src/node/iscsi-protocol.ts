@@ -1,9 +1,11 @@
 /** The iSCSI target on a worker: one target per volume, the volume is its LUN 0. */
 
-import type { WorkerNode, WorkerProtocol } from '@holdfast/engine'
+import type { WorkerNode } from '@holdfast/engine'
 import { LogicalUnit, TargetDevice } from '@holdfast/iscsi/scsi'
 import { createIscsiTarget } from '@holdfast/iscsi/target'
-import type { Portal, TargetDescription } from '@holdfast/iscsi/target'
+import type { IscsiTarget, Portal, TargetDescription } from '@holdfast/iscsi/target'
+import { LoginThrottle } from '@holdfast/smb/security'
+import { levelTold } from './log-level.ts'
 import { CopyTargets } from './copy-targets.ts'
 import type { NodeConfig } from './node-config.ts'
 import type { ServedVolume, WorkerVolumes } from './volumes-on-worker.ts'
@@ -24,7 +26,7 @@ export interface IscsiOnWorker {
 }
 
 /** Builds the protocol for one worker. */
-export function createIscsiOnWorker({ node, config, volumes, secretOf }: IscsiOnWorker): WorkerProtocol {
+export function createIscsiOnWorker({ node, config, volumes, secretOf }: IscsiOnWorker): IscsiTarget {
   const units = new Units(volumes, node)
   return createIscsiTarget(node, {
     targets: {
@@ -44,6 +46,8 @@ export function createIscsiOnWorker({ node, config, volumes, secretOf }: IscsiOn
         return name === undefined || secret === undefined ? undefined : { name, secret }
       },
     },
+    tellsCommands: levelTold('debug', config.logLevel),
+    throttle: new LoginThrottle(),
     portals: local => config.iscsi.map(address => portalOf(address, local)),
   })
 }
@@ -98,8 +102,14 @@ class Units {
       // Longer ones are for protection information; there are initiators that cannot take reports of them.
       maxListedCdbBytes: 16,
       reservations: open.reservations,
+      modes: open.modes,
       copyTargets: asked => this.#copyTargets.find(asked),
-      onFault: error => this.#node.log('error', 'iscsi: a command failed inside', { volume: volume.name, error: String(error) }),
+      onFault: (error, task) =>
+        this.#node.log('error', 'iscsi: a command failed inside', {
+          ...(task?.requestId !== undefined && { request: task.requestId }),
+          volume: volume.name,
+          error: String(error),
+        }),
     })
     const device = new TargetDevice()
     device.addUnit(0, unit)

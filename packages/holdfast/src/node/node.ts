@@ -1,5 +1,6 @@
 /** Starts a node: connection manager, workers, listeners. */
 
+import { availableParallelism } from 'node:os'
 import { openStorePort, type SqliteStore } from '@holdfast/cluster'
 import { ConnectionManager } from '@holdfast/engine'
 import { createPartitionMemory } from '@holdfast/smb/server'
@@ -10,7 +11,9 @@ import type { Logger } from '../log.ts'
 import { checkedKerberos } from './kerberos.ts'
 import { hasVolumes, type NodeConfig } from './node-config.ts'
 import { freeControlSocket, prepareNodeVolumes } from './node-volumes.ts'
+import { prepareNodeShares } from './node-shares.ts'
 import { nodeStoreOf, openNodeStore } from './open-store.ts'
+import { PartitionMemories } from './partition-memories.ts'
 import { framings, type ProtocolName, type ThreadObjects, workerProtocols } from './protocols.ts'
 
 export interface NodeResources extends ThreadObjects {
@@ -67,8 +70,7 @@ const listenProblems: Readonly<Record<string, (where: string) => string>> = {
  */
 export async function startNode(given: NodeConfig, resources: NodeResources): Promise<RunningNode> {
   const { log, fileSystems, devices, passedSockets = [], openStore = openNodeStore } = resources
-  // An object cannot leave its thread: the worker node comes to it.
-  const inThread = given.inThread === true || (fileSystems?.size ?? 0) + (devices?.size ?? 0) > 0
+  const inThread = given.inThread ?? belongsInThread(given, (fileSystems?.size ?? 0) + (devices?.size ?? 0))
   const kerberos = given.kerberos && checkedKerberos(given.kerberos, given.stateDir)
   if (kerberos) log.info(kerberos, 'login with Kerberos is on')
   // What has been started ends again, the last first, unless all of it comes up.
@@ -76,12 +78,18 @@ export async function startNode(given: NodeConfig, resources: NodeResources): Pr
   const needsStore = hasVolumes(given) || given.shares.some(share => share.continuouslyAvailable)
   const store = needsStore ? started.use(await openStore(nodeStoreOf(given.stateDir))) : undefined
   const config = store !== undefined && hasVolumes(given) ? await prepared(given, store, log) : given
-  if (config.smb.length + config.iscsi.length + config.http.length === 0) throw new ConfigError(nothingToServe)
+  if (config.smb.length + config.iscsi.length + config.http.length + (config.content?.length ?? 0) === 0) throw new ConfigError(nothingToServe)
   const manager = started.use(
     await ConnectionManager.start({
-      services: store === undefined ? {} : { store: () => store.connect(), volumes: () => store.connect() },
+      services: store === undefined ? {} : servicesOf(store),
       ...(inThread ? { inThread: workerProtocols({ fileSystems, devices }) } : { workerModule: new URL('./worker.ts', import.meta.url) }),
-      config: { ...config, ...(kerberos && { kerberos }), partitions: config.shares.map(() => createPartitionMemory()) } satisfies NodeConfig,
+      config: {
+        ...config,
+        logLevel: log.level,
+        startedAt: new Date().toISOString(),
+        ...(kerberos && { kerberos }),
+        partitions: config.shares.map(() => createPartitionMemory()),
+      } satisfies NodeConfig,
       limits: config.limits.engine,
       ...(config.workers !== undefined && { workers: config.workers }),
       onLog: (level, message, fields) => log[isLevel(level) ? level : 'info'](fields, message),
@@ -92,21 +100,33 @@ export async function startNode(given: NodeConfig, resources: NodeResources): Pr
     await manager.listen({ protocol: 'control', framing: framings.control, distributed: false, path })
   }
   // One after the other: so they are in the order in which they were given, and the first that fails is told.
-  const listeners = { smb: [] as Address[], iscsi: [] as Address[], http: [] as Address[] }
-  for (const protocol of ['smb', 'iscsi', 'http'] as const) {
-    for (const address of config[protocol]) listeners[protocol].push(await listen(manager, protocol, address, passedSockets))
+  const listeners = { smb: [] as Address[], iscsi: [] as Address[], http: [] as Address[], content: [] as Address[] }
+  for (const protocol of ['smb', 'iscsi', 'http', 'content'] as const) {
+    for (const address of config[protocol] ?? []) listeners[protocol].push(await listen(manager, protocol, address, passedSockets))
   }
   const running = started.move()
   const close = (): Promise<void> => running.disposeAsync()
   return { listeners, workers: manager.workers, close, killWorker: index => manager.killWorker(index), [Symbol.asyncDispose]: close }
 }
 
+/**
+ * An object cannot leave its thread: the worker node comes to it. And where there is one processor, two threads take turns for every request,
+ * and nothing runs at the same time; who wants a worker's death to cost no connection there asks for `workers`.
+ */
+const belongsInThread = ({ workers }: NodeConfig, objects: number): boolean => objects > 0 || (workers === undefined && availableParallelism() === 1)
+
 /** What to say to somebody who has given nothing to serve. */
 export const nothingToServe = 'there is nothing to serve; give --share NAME=DIR or --volume NAME=SIZE (see holdfast serve --help)'
 
+function servicesOf(store: NodeStore) {
+  const memories = new PartitionMemories()
+  const connect = () => store.connect()
+  return { store: connect, volumes: connect, management: connect, health: connect, partitions: () => memories.connect() }
+}
+
 async function prepared(config: NodeConfig, store: NodeStore, log: Logger): Promise<NodeConfig> {
   await using client = openStorePort(store.connect())
-  return await prepareNodeVolumes(config, client, log)
+  return await prepareNodeVolumes(await prepareNodeShares(config, client), client, log)
 }
 
 async function listen(
@@ -115,8 +135,8 @@ async function listen(
   address: Address,
   passedSockets: readonly PassedSocket[],
 ): Promise<Address> {
-  // SMB and iSCSI are bi-directional and stateful; an HTTP request is all there is (S11).
-  const options = { protocol, framing: framings[protocol], distributed: protocol !== 'http' }
+  // SMB and iSCSI are bi-directional and stateful, and content is sent by the worker; a request of the API is all there is (S11).
+  const options = { protocol, framing: framings[protocol], distributed: protocol !== 'http', answersAfterEnd: protocol === 'content' }
   const { port } = address
   const passed = passedSocketAt(address, passedSockets)
   try {

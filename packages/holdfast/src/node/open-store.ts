@@ -19,10 +19,15 @@ export const openNodeStore = (path: string): Promise<SqliteStore> => sqliteStore
 /** The store takes 100 operations in a transaction; one of them compares the owner. */
 const mostAtOnce = 90
 
+const partitionOf = (share: string): string => `share/${share.toLowerCase()}`
+
+/** What the keys of a share's persistent opens begin with. */
+export const openPrefixOf = (share: string): string => `h/${partitionOf(share)}/`
+
 /** `node` is the worker that arbitrates; it claims the partition when it loads. */
 export function openStoreOf(store: Store, share: string, node: Pick<WorkerNode, 'beginAsync' | 'endAsync'>): OpenStore {
-  const partition = `share/${share.toLowerCase()}`
-  const prefix = `h/${partition}/`
+  const partition = partitionOf(share)
+  const prefix = openPrefixOf(share)
   const keyOf = (openId: bigint): string => prefix + openId.toString(16).padStart(16, '0')
   let owned: PartitionStore | undefined
   /** The store answers by the event loop. */

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { memoryStore, type Store } from '@holdfast/cluster'
+import { unsupportedReason } from '@holdfast/posix'
+import { openVolumes, storeVolumeMetadata } from '@holdfast/storage/block'
 import { MemoryVolumes } from '../test-support/memory-volumes.ts'
 import { memoryWorkers } from '../test-support/memory-workers.ts'
 import { defaultAccess, ownerOfVolume } from '../volumes/volume.ts'
@@ -173,6 +178,49 @@ test('reservations are kept until the volume goes; an owner before cannot change
   assert.deepEqual(before.load(), record)
   await workers[0].service.delete('disk0')
   assert.deepEqual((await store.range({ prefix: `h/volume-reservations/${id}` })).entries, [])
+})
+
+test('mode pages that were saved are kept until the volume goes; an owner before cannot change them any more', async () => {
+  const { workers, start, store } = await node()
+  const { id } = await create(workers[0], 'disk0')
+  const owner = ownerOfVolume('disk0', 3)
+  const before = workers[owner].open(targetOf('disk0'))!.modes
+  assert.equal(before.load(), undefined)
+  await before.save({ '8.0': '0810' })
+  const after = (await start(owner)).open(targetOf('disk0'))!.modes
+  assert.deepEqual(after.load(), { '8.0': '0810' })
+  await assert.rejects(before.save({}), { code: 'not-owner' })
+  assert.deepEqual(before.load(), { '8.0': '0810' })
+  await workers[0].service.delete('disk0')
+  assert.deepEqual((await store.range({ prefix: `h/volume-modes/${id}` })).entries, [])
+})
+
+test('a volume that somebody else has claimed is opened again, and served by the same device', { skip: unsupportedReason ?? false }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-volumes-on-worker-'))
+  const store = memoryStore()
+  const mesh = memoryWorkers(1)
+  try {
+    await using manager = await openVolumes({ folder, metadata: storeVolumeMetadata(store) })
+    const volumes = await openVolumesOnWorker({ node: mesh.node(0), manager, store })
+    await create(volumes, 'disk0')
+    const { device } = volumes.open(targetOf('disk0'))!
+    await device.write([Buffer.alloc(512, 7)], 512)
+    {
+      await using others = await openVolumes({ folder, metadata: storeVolumeMetadata(store) })
+      await others.open('disk0')
+    }
+    await assert.rejects(volumes.service.resize('disk0', 2 * MiB), { code: 'NOT_OWNER' })
+    const into = Buffer.alloc(512)
+    await device.read([into], 512)
+    assert.deepEqual(into, Buffer.alloc(512, 7))
+    assert.equal((await volumes.service.resize('disk0', 2 * MiB)).sizeBytes, 2 * MiB)
+    assert.equal(device.sizeBytes, 2 * MiB)
+    await volumes.service.delete('disk0')
+    await assert.rejects(device.read([into], 512), { code: 'GONE' })
+    assert.deepEqual(await manager.list(), [])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test('volumes are spread over the workers', () => {

@@ -1,17 +1,18 @@
 /** The volumes of a node on one of its workers: which there are, and the devices of those that this worker owns. */
 
 import { isDeepStrictEqual } from 'node:util'
-import type { Store } from '@holdfast/cluster'
+import { Serial, type Store } from '@holdfast/cluster'
 import type { WorkerNode } from '@holdfast/engine'
-import type { ReservationStore } from '@holdfast/iscsi/scsi'
+import type { ModeStore, ReservationStore } from '@holdfast/iscsi/scsi'
 import { type BlockDevice, VolumeError, type VolumeManager } from '@holdfast/storage/block'
 import type { VolumeAccess } from '../config/volumes.ts'
 import { AccessStore } from '../volumes/access-store.ts'
 import { VolumeOwner, type VolumeOwnerMethod } from '../volumes/owner.ts'
 import { readOnlyDevice } from '../volumes/read-only-device.ts'
+import { openModes } from '../volumes/modes.ts'
 import { openReservations } from '../volumes/reservations.ts'
+import { ReopeningDevice } from '../volumes/reopening-device.ts'
 import { type CallOwner, routedVolumeService } from '../volumes/routed-service.ts'
-import { Serial } from '../volumes/serial.ts'
 import type { VolumeService } from '../volumes/service.ts'
 import { ownerOfVolume, type ServedVolume, servedVolume, targetNamePrefix } from '../volumes/volume.ts'
 
@@ -30,6 +31,8 @@ export interface OpenVolume {
   readonly device: BlockDevice
   /** What persistent reservations leave behind (APTPL). */
   readonly reservations: ReservationStore
+  /** What initiators have saved of its mode pages. */
+  readonly modes: ModeStore
 }
 
 /** What serves volumes on a worker is given. */
@@ -191,12 +194,27 @@ export class VolumesOnWorker implements WorkerVolumes, AsyncDisposable {
 
   async #openDevice(volume: ServedVolume): Promise<void> {
     try {
-      const device = await this.#manager.open(volume.name)
+      const device = this.#lasting(volume, await this.#manager.open(volume.name))
       const reservations = await openReservations(this.#store, volume.id)
-      this.#open.set(volume.name, { volume, device: volume.readOnly ? readOnlyDevice(device) : device, reservations })
+      const modes = await openModes(this.#store, volume.id)
+      this.#open.set(volume.name, { volume, device: volume.readOnly ? readOnlyDevice(device) : device, reservations, modes })
     } catch (error) {
       this.#node.log('error', 'a volume cannot be opened', { volume: volume.name, error: (error as Error).message })
     }
+  }
+
+  /** The device of a volume for as long as the volume is open here. */
+  #lasting({ name, id }: ServedVolume, device: BlockDevice): BlockDevice {
+    return new ReopeningDevice(device, {
+      reopen: async () => {
+        if (this.#open.get(name)?.volume.id !== id) throw new VolumeError('UNKNOWN_VOLUME', 'it is not served here any more')
+        return this.#manager.open(name)
+      },
+      onReopened: failure => {
+        if (failure === undefined) this.#node.log('warn', 'a volume had gone from this worker, and has been opened again', { volume: name })
+        else this.#node.log('error', 'a volume has gone, and cannot be opened again', { volume: name, error: failure.message })
+      },
+    })
   }
 
   async #remove(name: string): Promise<void> {

@@ -96,10 +96,12 @@ export function progressLine({ name, total, done, rate, elapsedMs, columns, paus
   return `${shown} ${percent}${barColumns === 0 ? '' : `${bar(share!, barColumns)} `}${numbers}`
 }
 
-function bar(share: number, columns: number): string {
+/** `[====>    ]` */
+export function bar(share: number, columns: number): string {
   const inner = columns - 2
   const filled = Math.floor(share * inner)
   return `[${'='.repeat(filled)}${filled < inner ? '>' : ''}${' '.repeat(Math.max(inner - filled - 1, 0))}]`
 }
 
-const fit = (name: string, columns: number): string => (name.length <= columns ? name : `...${name.slice(name.length - columns + 3)}`)
+/** The end of what is too long. */
+export const fit = (name: string, columns: number): string => (name.length <= columns ? name : `...${name.slice(name.length - columns + 3)}`)

@@ -2,7 +2,7 @@
 export class StateError extends Error {
   readonly code: string
   constructor(
-    code: 'STATE_FOLDER' | 'STATE_KEY' | 'STATE_CORRUPT' | 'STATE_IN_USE' | 'UNKNOWN_USER' | 'BAD_USER',
+    code: 'STATE_FOLDER' | 'STATE_KEY' | 'STATE_CORRUPT' | 'STATE_IN_USE' | 'UNKNOWN_USER' | 'BAD_USER' | 'USER_EXISTS',
     message: string,
     options?: ErrorOptions,
   ) {

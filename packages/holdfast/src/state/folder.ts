@@ -1,9 +1,10 @@
 /** The state folder, and who the node is: made once, kept. */
 
 import { randomBytes, randomUUID } from 'node:crypto'
-import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeFileAtomically } from './atomic-file.ts'
+import { claim } from './claim.ts'
 import { StateError } from './errors.ts'
 
 /** Who the node is, for as long as its state folder lives. */
@@ -49,58 +50,12 @@ export function openIdentity(stateDir: string): Identity {
   throw new StateError('STATE_CORRUPT', `${path} is no identity of a node`)
 }
 
-/** `pid` and when it started, so that a reused pid is not taken for the node (proc(5), field 22). */
-function processMark(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return `${pid} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`
-  } catch {
-    try {
-      process.kill(pid, 0)
-      return process.platform === 'linux' ? undefined : `${pid}`
-    } catch {
-      return undefined
-    }
-  }
-}
-
 /**
  * Claims the folder for this process, so that no two nodes act on one state. A claim whose process has died (kill -9) is taken over.
  * Throws StateError `STATE_IN_USE`.
  */
 export function lockStateFolder(stateDir: string): Disposable {
-  const path = join(stateDir, 'lock')
-  const mark = processMark(process.pid) ?? `${process.pid}`
-  const temporary = `${path}.${process.pid}.tmp`
-  writeFileSync(temporary, mark, { mode: 0o600 })
-  try {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        linkSync(temporary, path)
-        break
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      }
-      const holder = readMark(path)
-      const pid = Number.parseInt(holder, 10)
-      const alive = pid !== process.pid && holder !== '' && processMark(pid) === holder
-      if (alive || attempt > 3) throw new StateError('STATE_IN_USE', `the state folder ${stateDir} is in use by process ${pid}; give another --state`)
-      rmSync(path, { force: true })
-    }
-  } finally {
-    rmSync(temporary, { force: true })
-  }
-  return {
-    [Symbol.dispose]() {
-      if (readMark(path) === mark) rmSync(path, { force: true })
-    },
-  }
-}
-
-function readMark(path: string): string {
-  try {
-    return readFileSync(path, 'latin1')
-  } catch {
-    return ''
-  }
+  const claimed = claim(join(stateDir, 'lock'))
+  if (Symbol.dispose in claimed) return claimed
+  throw new StateError('STATE_IN_USE', `the state folder ${stateDir} is in use by process ${claimed.pid}; give another --state`)
 }

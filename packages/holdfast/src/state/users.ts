@@ -6,10 +6,12 @@
 
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { timingSafeEqual } from 'node:crypto'
+import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { ntHash } from '@holdfast/smb/security'
 import { userNameAllowed, userNamePattern } from '../config/names.ts'
+import { type Role, roles } from '../users/role.ts'
 import { writeFileAtomically } from './atomic-file.ts'
+import { claimSoon } from './claim.ts'
 import { StateError } from './errors.ts'
 import { openIdentity, openStateFolder } from './folder.ts'
 import { openKeyFile, type Sealed, seal, unseal } from './key-file.ts'
@@ -20,7 +22,13 @@ export interface UserEntry {
   /** The last part of the SID (MS-DTYP 2.4.2): never given twice. */
   readonly rid: number
   readonly sid: string
+  readonly role: Role
+  /** Has the role `admin`. */
   readonly isAdmin: boolean
+  /** Cannot log in. */
+  readonly isDisabled: boolean
+  /** ISO 8601; left out where a version has made the user that did not note it. */
+  readonly createdAt?: string
   readonly chap: ChapReadiness
 }
 
@@ -41,6 +49,10 @@ interface StoredUser {
   readonly name: string
   readonly rid: number
   readonly admin: boolean
+  /** Versions before the management API know `admin` only. */
+  readonly role?: Role
+  readonly disabled?: true
+  readonly createdAt?: string
   readonly ntHash: Sealed
   /** The password; left out by versions before iSCSI. */
   readonly chap?: Sealed | 'password-too-short'
@@ -51,6 +63,19 @@ interface StoredUsers {
   readonly nextRid: number
   readonly users: readonly StoredUser[]
 }
+
+/** What may be said of a user; what is left out stays. */
+export interface StoredChange {
+  readonly password?: string
+  readonly role?: Role
+  readonly disabled?: boolean
+}
+
+/** Whoever changes users is done in a moment. */
+const claimPatienceMs = 2000
+const passwordCharactersMost = 256
+/** For messages. */
+export const passwordAllowed = `1 to ${passwordCharactersMost} characters`
 
 /** RIDs below are Windows' own (MS-DTYP 2.4.2.4). */
 const firstRid = 1000
@@ -72,11 +97,15 @@ export class UserStore {
   #stored: StoredUsers = none
   #stamp = ''
   #hashes = new Map<string, UserAccount>()
+  /** Stands for whoever is not there, so that `verify` has as much to do for nobody. */
+  readonly #decoy: StoredUser
 
   constructor(options: { readonly path: string; readonly key: Buffer; readonly machineSid: string }) {
     this.#path = options.path
     this.#key = options.key
     this.#machineSid = options.machineSid
+    const nobody = { name: '', rid: 0 }
+    this.#decoy = { ...nobody, admin: false, ntHash: seal(this.#key, randomBytes(16), bindingOf(nobody)) }
   }
 
   /** All users, by name. */
@@ -109,42 +138,116 @@ export class UserStore {
     return user && this.#entry(user)
   }
 
+  /** Somebody who may log in with this password. Takes as long for nobody as for somebody. Throws StateError `STATE_CORRUPT`. */
+  verify(name: string, password: string): UserEntry | undefined {
+    const users = this.#current().users
+    const stored = users.find(user => same(user.name, name)) ?? this.#decoy
+    const known = unseal(this.#key, stored.ntHash, bindingOf(stored))
+    const isRight = timingSafeEqual(known, ntHash(password.slice(0, passwordCharactersMost)))
+    const mayLogIn = stored !== this.#decoy && stored.disabled !== true && password.length <= passwordCharactersMost
+    return isRight && mayLogIn ? this.#entry(stored) : undefined
+  }
+
   /**
-   * Adds a user or gives a known one another password. Returns what it was. A password that was known already, but not kept for CHAP, is from now
-   * on. Throws StateError `BAD_USER`.
+   * Adds a user or gives a known one another password, and where it is said another role. Returns what it was. A password that was known already, but
+   * not kept for CHAP, is from now on. Throws StateError `BAD_USER`.
    */
-  set(user: { readonly name: string; readonly password: string; readonly isAdmin?: boolean }): 'added' | 'changed' | 'unchanged' {
-    if (!userNamePattern.test(user.name)) throw new StateError('BAD_USER', `a user's name has to be ${userNameAllowed}`)
-    if (user.password === '' || user.password.length > 256) throw new StateError('BAD_USER', 'a password has 1 to 256 characters')
-    const hash = ntHash(user.password)
-    const before = this.find(user.name)
-    const admin = user.isAdmin ?? before?.isAdmin ?? false
-    const isSame = before !== undefined && before.isAdmin === admin && timingSafeEqual(before.ntHash, hash)
-    if (isSame && before.chap !== 'password-not-kept') return 'unchanged'
+  set({ name, password, role }: { readonly name: string; readonly password: string; readonly role?: Role }): 'added' | 'changed' | 'unchanged' {
+    checkUser({ name, password })
+    return this.#exclusively(() => {
+      const before = this.find(name)
+      const hasPassword = before !== undefined && timingSafeEqual(before.ntHash, ntHash(password))
+      const isSame = hasPassword && (role ?? before.role) === before.role
+      if (isSame && before.chap !== 'password-not-kept') return 'unchanged'
+      this.#put(name, { password, ...(role && { role }) })
+      if (before === undefined) return 'added'
+      return isSame ? 'unchanged' : 'changed'
+    })
+  }
+
+  /**
+   * Changes what is said of a user, once `check` has not thrown: nobody else changes users meanwhile. Throws StateError `UNKNOWN_USER`, `BAD_USER`.
+   */
+  change(name: string, change: StoredChange, check?: (users: readonly UserEntry[], user: UserEntry) => void): UserEntry {
+    checkUser(change)
+    return this.#exclusively(() => {
+      check?.(this.list(), this.#mustFind(name))
+      return this.#put(name, change)
+    })
+  }
+
+  /** Throws StateError `BAD_USER`; `USER_EXISTS` where there is one of that name. */
+  add(user: StoredChange & { readonly name: string; readonly password: string }): UserEntry {
+    checkUser(user)
+    return this.#exclusively(() => {
+      if (this.find(user.name) !== undefined) throw new StateError('USER_EXISTS', `there is a user "${user.name}" already`)
+      return this.#put(user.name, user)
+    })
+  }
+
+  /** Throws StateError `UNKNOWN_USER`, and what `check` throws. Their RID is not given to anybody else. */
+  remove(name: string, check?: (users: readonly UserEntry[], user: UserEntry) => void): void {
+    this.#exclusively(() => {
+      check?.(this.list(), this.#mustFind(name))
+      const { rid } = this.#mustFind(name)
+      const { nextRid, users } = this.#current()
+      this.#write({ version: 1, nextRid, users: users.filter(user => user.rid !== rid) })
+    })
+  }
+
+  #mustFind(name: string): UserEntry {
+    const user = this.#current().users.find(user => same(user.name, name))
+    if (user === undefined) throw new StateError('UNKNOWN_USER', `there is no user "${name}"`)
+    return this.#entry(user)
+  }
+
+  /** What is not said stays as it is. */
+  #put(name: string, { password, role, disabled }: StoredChange): UserEntry {
     const { nextRid, users } = this.#current()
-    const identity = { name: before?.name ?? user.name, rid: before?.rid ?? nextRid }
-    const chap = isLongEnough(user.password) ? seal(this.#key, Buffer.from(user.password), chapBindingOf(identity)) : 'password-too-short'
-    const stored: StoredUser = { ...identity, admin, ntHash: seal(this.#key, hash, bindingOf(identity)), chap }
+    const before = users.find(user => same(user.name, name))
+    const identity = { name: before?.name ?? name, rid: before?.rid ?? nextRid }
+    const newRole = role ?? (before === undefined ? 'user' : roleOf(before))
+    const createdAt = before === undefined ? new Date().toISOString() : before.createdAt
+    const stored: StoredUser = {
+      ...identity,
+      admin: newRole === 'admin',
+      role: newRole,
+      ...((disabled ?? before?.disabled === true) && { disabled: true }),
+      ...(createdAt !== undefined && { createdAt }),
+      ...(password === undefined ? secretsOf(before!) : this.#sealed(identity, password)),
+    }
     this.#write({
       version: 1,
       nextRid: before === undefined ? nextRid + 1 : nextRid,
       users: [...users.filter(({ rid }) => rid !== identity.rid), stored],
     })
-    if (before === undefined) return 'added'
-    return isSame ? 'unchanged' : 'changed'
+    return this.#entry(stored)
   }
 
-  /** Throws StateError `UNKNOWN_USER`. Their RID is not given to anybody else. */
-  remove(name: string): void {
-    const { nextRid, users } = this.#current()
-    const rest = users.filter(user => !same(user.name, name))
-    if (rest.length === users.length) throw new StateError('UNKNOWN_USER', `there is no user "${name}"`)
-    this.#write({ version: 1, nextRid, users: rest })
+  #sealed(identity: UserIdentity, password: string): Pick<StoredUser, 'ntHash' | 'chap'> {
+    const chap = isLongEnough(password) ? seal(this.#key, Buffer.from(password), chapBindingOf(identity)) : 'password-too-short'
+    return { ntHash: seal(this.#key, ntHash(password), bindingOf(identity)), chap }
   }
 
-  #entry({ name, rid, admin, chap }: StoredUser): UserEntry {
-    const readiness = typeof chap === 'object' ? 'ready' : (chap ?? 'password-not-kept')
-    return { name, rid, sid: `${this.#machineSid}-${rid}`, isAdmin: admin, chap: readiness }
+  /** A command may change users while a node does. */
+  #exclusively<T>(action: () => T): T {
+    using _claim = claimSoon(`${this.#path}.lock`, claimPatienceMs)
+    return action()
+  }
+
+  #entry(user: StoredUser): UserEntry {
+    const { name, rid, chap, createdAt } = user
+    const role = roleOf(user)
+    return {
+      name,
+      rid,
+      sid: `${this.#machineSid}-${rid}`,
+      role,
+      isAdmin: role === 'admin',
+      isDisabled: user.disabled === true,
+      ...(createdAt !== undefined && { createdAt }),
+      chap: typeof chap === 'object' ? 'ready' : (chap ?? 'password-not-kept'),
+    }
   }
 
   #write(stored: StoredUsers): void {
@@ -162,6 +265,18 @@ export class UserStore {
     return this.#stored
   }
 }
+
+/** Throws StateError `BAD_USER`. */
+function checkUser({ name, password }: { readonly name?: string; readonly password?: string }): void {
+  if (name !== undefined && !userNamePattern.test(name)) throw new StateError('BAD_USER', `a user's name has to be ${userNameAllowed}`)
+  if (password !== undefined && !isPassword(password)) throw new StateError('BAD_USER', `a password has ${passwordAllowed}`)
+}
+
+/** Whether a user can have that password. */
+export const isPassword = (password: string): boolean => password !== '' && password.length <= passwordCharactersMost
+
+const roleOf = ({ role, admin }: StoredUser): Role => role ?? (admin ? 'admin' : 'user')
+const secretsOf = ({ ntHash, chap }: StoredUser): Pick<StoredUser, 'ntHash' | 'chap'> => ({ ntHash, ...(chap !== undefined && { chap }) })
 
 const isLongEnough = (password: string): boolean => Array.from(password).length >= chapSecretCharactersMin
 
@@ -186,8 +301,9 @@ function readUsers(path: string): StoredUsers {
   const { version, nextRid, users } = value ?? {}
   const isSealed = (sealed: Partial<Sealed> | null | undefined) => [sealed?.nonce, sealed?.text, sealed?.tag].every(part => typeof part === 'string')
   const isChap = (chap: StoredUser['chap']) => chap === undefined || chap === 'password-too-short' || isSealed(chap)
+  const isRole = (role: StoredUser['role']) => role === undefined || roles.includes(role)
   const isUser = (user: Partial<StoredUser> | null) =>
-    typeof user?.name === 'string' && Number.isSafeInteger(user.rid) && isSealed(user.ntHash) && isChap(user.chap)
+    typeof user?.name === 'string' && Number.isSafeInteger(user.rid) && isSealed(user.ntHash) && isChap(user.chap) && isRole(user.role)
   if (version !== 1 || !Number.isSafeInteger(nextRid) || !Array.isArray(users) || !users.every(isUser)) throw corrupt()
   return { version, nextRid: nextRid!, users }
 }

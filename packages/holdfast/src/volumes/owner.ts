@@ -1,11 +1,11 @@
 /** What is done to volumes where they belong: on the worker that owns them, or in a command without a node. */
 
-import type { Store } from '@holdfast/cluster'
+import { Serial, type Store } from '@holdfast/cluster'
 import { type NewVolume, VolumeError, type VolumeManager, type VolumeRecord } from '@holdfast/storage/block'
 import type { VolumeAccess } from '../config/volumes.ts'
 import { AccessStore } from './access-store.ts'
+import { forgetModes } from './modes.ts'
 import { forgetReservations } from './reservations.ts'
-import { Serial } from './serial.ts'
 import { type SnapshotView, type VolumeRequest, type VolumeView, volumeView } from './volume.ts'
 
 /** Who hears of what becomes of volumes; each resolves when everybody has. */
@@ -47,7 +47,7 @@ export class VolumeOwner {
     return this.#view(await this.#options.manager.get(name))
   }
 
-  create({ name, sizeBytes, blockBytes, from, access }: VolumeRequest): Promise<VolumeView> {
+  create({ name, sizeBytes, from, access, ...options }: VolumeRequest): Promise<VolumeView> {
     const { audience } = this.#options
     return this.#serial.run(name, async () => {
       if ((await this.#find(name)) !== undefined) throw new VolumeError('VOLUME_EXISTS', `there is a volume "${name}" already`)
@@ -57,7 +57,7 @@ export class VolumeOwner {
         name,
         ...(sizeBytes !== undefined && { sizeBytes }),
         ...(from && { from }),
-        ...(blockBytes !== undefined && { options: { blockBytes } }),
+        options,
       })
       await audience.announce(name)
       return this.#view(record, access)
@@ -99,6 +99,7 @@ export class VolumeOwner {
         await manager.delete(name)
         await this.#access.remove(name)
         await forgetReservations(store, record.id)
+        await forgetModes(store, record.id)
       } finally {
         // Where it could not be deleted it is there again.
         await audience.announce(name)

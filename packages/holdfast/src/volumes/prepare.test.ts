@@ -49,6 +49,11 @@ describe('volumes of the configuration', () => {
       'volume "disk0" has 2560MiB already, and a volume cannot shrink; say disk0=2560MiB, or delete it first with "holdfast volume delete disk0"',
     )
     assert.match(await refusal('disk0=2560MiB,block-size=4096'), /"disk0" was made with block-size=512, which cannot change/)
+    assert.match(await refusal('disk0=2560MiB,checksums'), /"disk0" was made without checksums, which cannot change; leave checksums out/)
+    await prepare('disk1=1GiB,checksums')
+    assert.deepEqual((await manager.get('disk1')).options, { checksums: true })
+    await prepare('disk1=1GiB,checksums')
+    await prepare('disk1=1GiB')
   })
 
   test('have the options of the configuration, whatever they had before', async () => {

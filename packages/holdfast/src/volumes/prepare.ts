@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Store } from '@holdfast/cluster'
 import { ConfigError } from '../config/errors.ts'
 import { exactSize } from '../config/units.ts'
-import type { VolumeAccess, VolumeSettings } from '../config/volumes.ts'
+import { splitOptions, type VolumeAccess, type VolumeSettings } from '../config/volumes.ts'
 import type { Logger } from '../log.ts'
 import { AccessStore } from './access-store.ts'
 import { VolumeOwner } from './owner.ts'
@@ -28,16 +28,18 @@ export async function prepareVolumes({ manager, store, settings, log }: PrepareO
   const owner = new VolumeOwner({ manager, store, audience: nobody, owns: () => true })
   const stored = new AccessStore(store)
   const known = new Map((await manager.list()).map(record => [record.name, record]))
-  for (const { name, sizeBytes, blockBytes, ...access } of settings) {
+  for (const { name, sizeBytes, ...options } of settings) {
+    const { made, access } = splitOptions(options)
     const record = known.get(name)
     if (record === undefined) {
-      await owner.create({ name, sizeBytes, ...(blockBytes !== undefined && { blockBytes }), access })
+      await owner.create({ name, sizeBytes, ...made, access })
       log.info({ volume: name, sizeBytes }, 'volume made')
       continue
     }
     const has = { sizeBytes: record.sizeBytes, blockBytes: record.options.blockBytes ?? 512 }
     if (has.sizeBytes > sizeBytes) throw tooSmall(name, has.sizeBytes)
-    if (blockBytes !== undefined && has.blockBytes !== blockBytes) throw otherBlocks(name, has.blockBytes)
+    if (made.blockBytes !== undefined && has.blockBytes !== made.blockBytes) throw otherBlocks(name, has.blockBytes)
+    if (made.checksums && record.options.checksums !== true) throw noChecksums(name)
     if (has.sizeBytes < sizeBytes) {
       await manager.resize(name, sizeBytes)
       log.info({ volume: name, sizeBytes, beforeBytes: has.sizeBytes }, 'volume grown')
@@ -55,3 +57,6 @@ function tooSmall(name: string, hasBytes: number): ConfigError {
 
 const otherBlocks = (name: string, blockBytes: number): ConfigError =>
   new ConfigError(`volume "${name}" was made with block-size=${blockBytes}, which cannot change; leave block-size out, or make another volume`)
+
+const noChecksums = (name: string): ConfigError =>
+  new ConfigError(`volume "${name}" was made without checksums, which cannot change; leave checksums out, or make another volume`)

@@ -12,6 +12,7 @@ export const readOnlyDevice = (device: BlockDevice): BlockDevice => ({
   physicalBlockBytes: device.physicalBlockBytes,
   isReadOnly: true,
   isThin: device.isThin,
+  placeNow: (offset, lengthBytes) => device.placeNow?.(offset, lengthBytes),
   readNow: (into, offset) => device.readNow(into, offset),
   read: (into, offset) => device.read(into, offset),
   writeNow: () => false,

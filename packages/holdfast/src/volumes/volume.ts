@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import type { VolumeRecord } from '@holdfast/storage/block'
-import { type VolumeAccess, volumeOptionWords } from '../config/volumes.ts'
+import { type VolumeAccess, type VolumeMade, volumeOptionWords } from '../config/volumes.ts'
 
 /** One target per volume, the volume is its LUN 0. */
 export const targetNamePrefix = 'iqn.2026-11.io.holdfast:'
@@ -51,11 +51,10 @@ export interface VolumeView {
 }
 
 /** What is asked for in a new volume. */
-export interface VolumeRequest {
+export interface VolumeRequest extends VolumeMade {
   readonly name: string
   /** The snapshot's size where undefined. */
   readonly sizeBytes?: number
-  readonly blockBytes?: 512 | 4096
   readonly from?: SnapshotName
   readonly access: VolumeAccess
 }
@@ -84,6 +83,12 @@ export const servedVolume = (record: VolumeRecord, access: VolumeAccess, owner: 
   owner,
 })
 
+/** What differs from what a volume is made with if nothing is said. */
+export const shownMade = ({ blockBytes, checksums }: { readonly blockBytes?: 512 | 4096; readonly checksums?: boolean }): VolumeMade => ({
+  ...(blockBytes === 4096 && { blockBytes }),
+  ...(checksums === true && { checksums }),
+})
+
 export const volumeView = (
   { name, id, sizeBytes, options, createdAt, snapshots }: VolumeRecord,
   access: VolumeAccess,
@@ -93,7 +98,7 @@ export const volumeView = (
   id,
   target: targetNameOf(name),
   sizeBytes,
-  options: volumeOptionWords({ ...access, ...(options.blockBytes === 4096 && { blockBytes: 4096 }) }),
+  options: volumeOptionWords({ ...access, ...shownMade(options) }),
   createdAt,
   snapshots,
   ...now,

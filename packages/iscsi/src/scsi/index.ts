@@ -1,7 +1,9 @@
 /** A SCSI disk (SPC-4, SBC-4) over any block device; knows no transport. */
 export * from './status.ts'
+export { NoRoomForData } from './task.ts'
 export type { Nexus, ScsiTask, TaskResult } from './task.ts'
 export type { Access, Command } from './command.ts'
+export { commandIndexOf, commandNames } from './command-names.ts'
 export { AdditionalSense, SenseKey } from './additional-sense.ts'
 export type { AdditionalSenseName, SenseKeyName } from './additional-sense.ts'
 export { CheckCondition, decodeSense, describeSense, encodeSense, invalidFieldInCdb, invalidFieldInParameterList, senseData } from './sense.ts'

@@ -19,9 +19,10 @@ import type { TargetPortGroups } from './ports.ts'
 import { Reservations } from './reservations/reservations.ts'
 import { memoryReservationStore } from './reservations/record.ts'
 import type { ReservationStore } from './reservations/record.ts'
-import { taskAborted, taskSetFull } from './results.ts'
+import { busy, taskAborted, taskSetFull } from './results.ts'
 import { CheckCondition, encodeSense } from './sense.ts'
 import { Status, TaskAttribute } from './status.ts'
+import { NoRoomForData } from './task.ts'
 import type { Nexus, ScsiTask, TaskResult } from './task.ts'
 import { TaskSet } from './task-set.ts'
 
@@ -55,7 +56,7 @@ export interface LogicalUnitOptions {
    */
   readonly maxListedCdbBytes?: number
   /** Told of what should not have happened: the command ended with INTERNAL TARGET FAILURE. */
-  onFault?(error: unknown): void
+  onFault?(error: unknown, task?: ScsiTask): void
   /** Milliseconds since 1970. */
   now?(): number
 }
@@ -120,7 +121,7 @@ export class LogicalUnit {
   readonly #byOpcode: readonly (TableEntry | undefined)[]
   readonly #tasks: TaskSet
   readonly #admission: Admission
-  readonly #onFault: (error: unknown) => void
+  readonly #onFault: (error: unknown, task: ScsiTask | undefined) => void
   readonly #stops: (() => void)[]
 
   constructor(options: LogicalUnitOptions) {
@@ -135,7 +136,7 @@ export class LogicalUnit {
     this.maxListedCdbBytes = options.maxListedCdbBytes ?? Infinity
     this.blocks = Math.floor(device.sizeBytes / blockBytes)
     this.isReadOnly = device.isReadOnly
-    this.#onFault = error => options.onFault?.(error)
+    this.#onFault = (error, task) => options.onFault?.(error, task)
     this.#tasks = new TaskSet(options.maxTasks ?? 1024)
     this.#admission = new Admission(this)
     this.nexuses = new Nexuses(state => this.#admission.gateOf(state))
@@ -187,23 +188,24 @@ export class LogicalUnit {
     if (fault !== undefined) return this.#failed(fault)
     try {
       const result = entry.command.execute(task, this)
-      return result instanceof Promise ? result.then(undefined, (error: unknown) => this.#failed(error)) : result
+      return result instanceof Promise ? result.then(undefined, (error: unknown) => this.#failed(error, task)) : result
     } catch (error) {
-      return this.#failed(error)
+      return this.#failed(error, task)
     }
   }
 
-  /** CHECK CONDITION, whatever it was. */
-  #failed(error: unknown): TaskResult {
-    return { status: Status.checkCondition, sense: encodeSense(this.senseOf(error), this.isDescriptorSense), dataInBytes: 0, dataOutBytes: 0 }
+  /** CHECK CONDITION, whatever it was; but for data-in that there is no room for. */
+  #failed(error: unknown, task?: ScsiTask): TaskResult {
+    if (error instanceof NoRoomForData) return busy
+    return { status: Status.checkCondition, sense: encodeSense(this.senseOf(error, task), this.isDescriptorSense), dataInBytes: 0, dataOutBytes: 0 }
   }
 
   /** What sense data says of an error of a command. */
-  senseOf(error: unknown): CheckCondition {
+  senseOf(error: unknown, task?: ScsiTask): CheckCondition {
     if (error instanceof CheckCondition) return error
     const ofDevice = blockDeviceSense(error, this.blockBytes)
     if (ofDevice !== undefined) return ofDevice
-    this.#onFault(error)
+    this.#onFault(error, task)
     return new CheckCondition('HARDWARE ERROR', 'INTERNAL TARGET FAILURE')
   }
 

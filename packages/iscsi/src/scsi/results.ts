@@ -9,6 +9,9 @@ export const good: TaskResult = { status: Status.good, dataInBytes: 0, dataOutBy
 /** RESERVATION CONFLICT. */
 export const reservationConflict: TaskResult = { status: Status.reservationConflict, dataInBytes: 0, dataOutBytes: 0 }
 
+/** BUSY. */
+export const busy: TaskResult = { status: Status.busy, dataInBytes: 0, dataOutBytes: 0 }
+
 /** TASK SET FULL. */
 export const taskSetFull: TaskResult = { status: Status.taskSetFull, dataInBytes: 0, dataOutBytes: 0 }
 

@@ -65,6 +65,15 @@ export class TargetDevice {
     for (const unit of this.#units.values()) unit.addNexus(nexus)
   }
 
+  /**
+   * Its session goes on with units that are not what they were: their tasks, reservations of RESERVE, mode parameters and conditions that were to
+   * be told are lost with whoever ran them, as with a hard reset (SAM-5 6.3.2).
+   */
+  resumeNexus(nexus: Nexus): void {
+    this.addNexus(nexus)
+    for (const { nexuses } of this.#units.values()) nexuses.tell(nexuses.stateOf(nexus), 'DEVICE INTERNAL RESET')
+  }
+
   /** Its session is gone: for all units. */
   async nexusLoss(nexus: Nexus): Promise<void> {
     if (this.#nexuses.get(nexus.key) === nexus) this.#nexuses.delete(nexus.key)

@@ -1,5 +1,7 @@
 /** What a transport and a logical unit say to each other (SAM-5 5.4: Execute Command). */
 
+import type { FilePlace } from '@holdfast/storage/block'
+
 /** An initiator port, a target port and the relation of the two (SAM-5 4.5.5). One per session; `key` is the same for the same ports after a new login. */
 export interface Nexus {
   /** `iqn.…,i,0x00023D000000`: initiator port name (RFC 7143 4.2.8). */
@@ -18,6 +20,8 @@ export interface Nexus {
 /** One command. Its buffers are shared memory, valid until the result is given. */
 export interface ScsiTask {
   readonly nexus: Nexus
+  /** What the log calls it. */
+  readonly requestId?: string
   /** 6 to 260 bytes: the control byte is where the CDB's format has it. */
   readonly cdb: Buffer
   readonly attribute: number
@@ -35,9 +39,19 @@ export interface ScsiTask {
   isAborted: boolean
   /**
    * Memory for the first `lengthBytes` of data-in (less where the initiator takes less): fill all of it. Called once, before a result with
-   * `dataInBytes`; in pieces, as the transport sends it.
+   * `dataInBytes`; in pieces, as the transport sends it. Throws `NoRoomForData` where the transport has none now: the command ends with BUSY.
    */
   dataIn(lengthBytes: number): readonly Buffer[]
+  /** Instead: the transport takes all of it from a file itself. False where it cannot. The place is `BlockDevice.placeNow`'s. */
+  dataInFrom?(lengthBytes: number, place: FilePlace): boolean
+}
+
+/** The transport has no memory for data-in at the moment. */
+export class NoRoomForData extends Error {
+  constructor() {
+    super('no room for data-in')
+    this.name = 'NoRoomForData'
+  }
 }
 
 /** How a command ended. */

@@ -21,11 +21,14 @@ export class CommandWindow {
   #inProgress = 0
   readonly #early = new Map<number, Early>()
 
-  /** `first` is the CmdSN of the login; at most `depth` commands are with the target at any time. */
-  constructor(first: number, depth: number) {
+  /**
+   * `first` is the CmdSN of the login, or the one that a worker before had come to, with the MaxCmdSN that it has told; at most `depth` commands
+   * are with the target at any time.
+   */
+  constructor(first: number, depth: number, maximum = serialAdd(first, depth - 1)) {
     this.#depth = depth
     this.#expected = first
-    this.#maximum = serialAdd(first, depth - 1)
+    this.#maximum = maximum
   }
 
   /** ExpCmdSN */
@@ -70,6 +73,23 @@ export class CommandWindow {
   /** A command that was lost, and is not wanted any more, counts as received. */
   giveUp(number: number): boolean {
     return this.arrive(number, () => undefined)
+  }
+
+  /** Another connection of the session has been told more than this one: it has had every command before `expected`. */
+  raise(expected: number, maximum: number): void {
+    if (serialBefore(this.#maximum, maximum)) this.#maximum = maximum
+    while (serialBefore(this.#expected, expected)) {
+      const waiting = this.#early.get(this.#expected)
+      this.#early.delete(this.#expected)
+      this.#expected = serialAdd(this.#expected, 1)
+      waiting?.deliver()
+    }
+    this.#advance()
+  }
+
+  /** Whether a command was taken in its order before; in a session at level 0, where nothing comes twice. */
+  hasPassed(number: number): boolean {
+    return serialBefore(number, this.#expected)
   }
 
   /** A task takes up a place of the window until `end`. */

@@ -1,30 +1,29 @@
 import type { Connection, ConnectionHandler, Message, WorkerNode } from '@holdfast/engine'
-import { formatTargetAddress, noDigests } from '../pdu/index.ts'
+import { formatTargetAddress, headerOffset, noDigests } from '../pdu/index.ts'
 import type { TextPair, Wanted } from '../pdu/index.ts'
 import type { TargetDevice } from '../scsi/index.ts'
 import { CommandWindow } from './command-window.ts'
+import { connectionNumbers, ConnectionStage, loginCheckpoint, loginRecordOf } from './connection-state.ts'
+import type { LoginRecord } from './connection-state.ts'
 import { framingVariant } from './framing.ts'
-import { FullFeature } from './full-feature.ts'
+import { FullFeature, putSessionDrop } from './full-feature.ts'
 import { Authentication } from './login/authentication.ts'
 import { LoginPhase } from './login/login-phase.ts'
 import type { Admission, LoginHost, LoginIdentity, LoginOutcome } from './login/login-phase.ts'
 import { LoginRefusal } from './login/refusal.ts'
-import { nexusOf } from './nexus.ts'
+import { keyOf, openSession, portalGroupTag, resumeSession } from './open-session.ts'
 import { isAmong } from './options.ts'
 import type { IscsiLimits, TargetDescription } from './options.ts'
 import { Orphans } from './orphans.ts'
 import { PduWriter } from './pdu-writer.ts'
 import { Retention } from './retention.ts'
 import { ScsiTasks } from './scsi-tasks.ts'
-import { Session, sessionKey } from './session.ts'
-import type { SessionConnection } from './session.ts'
+import type { Session, SessionConnection } from './session.ts'
+import type { IscsiConnectionView } from './session-view.ts'
 import type { TargetNode } from './target-node.ts'
 import { TaskManager } from './task-management.ts'
 import type { Code } from './task-management.ts'
 import { TextExchange } from './text-exchange.ts'
-
-/** Says that a connection had logged in, to the worker that gets it when this one dies. */
-export const loggedInCheckpoint = 'logged-in'
 
 /** One connection of an initiator, from its login to its end. */
 export class TargetConnection implements ConnectionHandler, LoginHost, SessionConnection {
@@ -48,21 +47,25 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
   #pings = 0
   /** As agreed on; in force when the login is over. */
   #digests = noDigests
+  #since = Date.now()
+  /** What has come while its session is being brought back; undefined where it is not. */
+  #early: Message[] | undefined
 
   constructor(connection: Connection, node: TargetNode) {
     this.#connection = connection
     this.#node = node
     this.#worker = node.worker
     this.limits = node.limits
-    this.writer = new PduWriter(connection)
+    this.writer = new PduWriter(connection, () => this.#flushSoon())
     this.#login = new LoginPhase(this)
     this.#heardAt = node.now()
   }
 
   onMessage(message: Message): void {
-    if (this.#isClosed) return message.release()
+    if (this.#isClosed || this.#isLeaving) return message.release()
     this.#heardAt = this.#node.now()
     this.#pingedAt = undefined
+    if (this.#early !== undefined) return void this.#early.push(message)
     if (this.#phase === undefined) return this.#receiveLogin(message)
     this.#inBatch = true
     this.#phase.receive(message)
@@ -77,6 +80,8 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
     this.#isClosed = true
     this.#node.connections.delete(this)
     this.writer.flush()
+    this.writer.out.close()
+    for (const message of this.#early?.splice(0) ?? []) message.release()
     const session = this.#session
     if (session === undefined) return
     session.window.forget(this.#phase!)
@@ -125,8 +130,24 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
     if (this.#isClosed) return
     this.#isLeaving = true
     this.writer.flush()
-    this.#worker.log('debug', 'iscsi: connection ends', { reason, initiator: this.#session?.initiatorName, remote: this.#connection.remoteAddress })
+    this.#worker.log('debug', 'iscsi: connection ends', {
+      connection: this.#connection.id,
+      reason,
+      initiator: this.#session?.initiatorName,
+      remote: this.#connection.remoteAddress,
+    })
     this.#connection.close(reason)
+  }
+
+  view(): IscsiConnectionView {
+    const { remoteAddress, remotePort, localAddress, localPort } = this.#connection
+    const { header: headerDigest, data: dataDigest } = this.#digests
+    const lastHeard = Date.now() - Math.round(this.#node.now() - this.#heardAt)
+    return { cid: this.cid, remoteAddress, remotePort, localAddress, localPort, headerDigest, dataDigest, since: this.#since, lastHeard }
+  }
+
+  requestLogout(withinSeconds: number): void {
+    this.#phase?.requestLogout(withinSeconds)
   }
 
   announceEnd(): void {
@@ -171,6 +192,8 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
         credentials: options.credentials,
         requirement: () => (this.#node.needsAuthentication(target) ? 'required' : 'optional'),
         mayLogIn: user => isAmong(users, user),
+        throttle: options.throttle,
+        remoteAddress: this.#connection.remoteAddress,
       }),
       wanted: wantedFrom(this.limits),
       declarations: target === undefined ? [] : [...alias, ['TargetPortalGroupTag', String(portalGroupTag)]],
@@ -201,92 +224,129 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
   }
 
   async establish(outcome: LoginOutcome): Promise<number> {
-    const { identity, negotiator, user } = outcome
-    const joined = this.#joinedSession(identity)
+    const joined = this.#joinedSession(outcome.identity)
     const session = joined ?? (await this.#begin(outcome))
     if (this.#isClosed) {
       if (joined === undefined) await this.#node.endSession(session, 'the connection went during the login')
       throw new LoginRefusal('sessionDoesNotExist', 'the connection went during the login')
     }
-    this.cid = identity.cid
-    // Connection reinstatement (RFC 7143 7.2): the old one is implicitly logged out.
-    session.connections.get(identity.cid)?.close('reinstated')
-    session.connections.set(identity.cid, this)
-    this.#session = session
-    this.#startPhase(session, negotiator, user)
+    const record = loginRecordOf(outcome, session)
+    // Before the last response, which says that it holds.
+    this.#connection.checkpoint(loginCheckpoint, record)
+    this.#enter(session, record)
+    this.writer.numbers = session.window
+    this.writer.stage = ConnectionStage.fullFeature
+    // Before the last response as well: the first command may be there before this worker does anything else.
+    this.#connection.reframe(framingVariant(this.#digests))
     return session.tsih
   }
 
-  async #begin({ identity, negotiator, user }: LoginOutcome): Promise<Session> {
+  async #begin(outcome: LoginOutcome): Promise<Session> {
+    const { identity, user } = outcome
     const { options, sessions } = this.#node
-    const { targetName, initiatorName, isid } = identity
-    const key = keyOf(identity)
+    const { targetName, initiatorName } = identity
     const description = targetName === undefined ? undefined : options.targets.find(targetName)
     if (targetName !== undefined && description === undefined) throw new LoginRefusal('targetRemoved', `${targetName} has gone`)
     // Session reinstatement (RFC 7143 6.3.5).
-    const old = sessions.find(key)
+    const old = sessions.find(keyOf(identity))
     if (old !== undefined) await this.#node.endSession(old, 'reinstated')
     if (targetName !== undefined && sessions.count(targetName) >= this.limits.sessionsPerTarget) {
       throw new LoginRefusal('outOfResources', `${targetName} has ${this.limits.sessionsPerTarget} sessions, the most it takes`)
     }
-    const { agreed } = negotiator
-    const session = new Session({
-      tsih: sessions.nextTsih(),
-      isid,
-      initiatorName,
-      agreed,
-      key,
-      parameters: {
-        initialR2T: agreed.InitialR2T,
-        immediateData: agreed.ImmediateData,
-        firstBurstBytes: agreed.FirstBurstLength,
-        maxBurstBytes: agreed.MaxBurstLength,
-        maxOutstandingR2T: agreed.MaxOutstandingR2T,
-        maxConnections: agreed.MaxConnections,
-        errorRecoveryLevel: agreed.ErrorRecoveryLevel,
-        defaultTime2Wait: agreed.DefaultTime2Wait,
-        defaultTime2Retain: agreed.DefaultTime2Retain,
-      },
-      window: new CommandWindow(identity.cmdSn, this.limits.commandsPerSession),
-      target: description && {
-        description,
-        device: await this.#deviceOf(description.name),
-        nexus: nexusOf({ initiatorName, isid, targetName: description.name, portalGroupTag }),
-      },
+    const record = loginRecordOf(outcome, { tsih: sessions.nextTsih(), since: Date.now() })
+    const window = new CommandWindow(identity.cmdSn, this.limits.commandsPerSession)
+    const session = await openSession(this.#node, record, window, description).catch((error: unknown) => {
+      this.#worker.log('error', 'iscsi: a target cannot be opened', { connection: this.#connection.id, target: targetName, error: String(error) })
+      throw new LoginRefusal('serviceUnavailable', `${targetName} cannot be opened`)
     })
     sessions.add(session)
     session.target?.device.addNexus(session.target.nexus)
-    this.#worker.log('info', 'iscsi: session begins', { initiator: initiatorName, target: targetName, user, remote: this.#connection.remoteAddress })
+    this.#worker.log('info', 'iscsi: session begins', {
+      connection: this.#connection.id,
+      initiator: initiatorName,
+      target: targetName,
+      user,
+      remote: this.#connection.remoteAddress,
+    })
     return session
   }
 
-  async #deviceOf(name: string): Promise<Awaited<ReturnType<TargetNode['options']['targets']['device']>>> {
-    try {
-      return await this.#node.options.targets.device(name)
-    } catch (error) {
-      this.#worker.log('error', 'iscsi: a target cannot be opened', { target: name, error: String(error) })
-      throw new LoginRefusal('serviceUnavailable', `${name} cannot be opened`)
-    }
+  /** The connection is one of the session's. */
+  #enter(session: Session, { cid, agreed, sendBytesMax, since }: LoginRecord): void {
+    this.cid = cid
+    this.#since = since
+    // Connection reinstatement (RFC 7143 7.2): the old one is implicitly logged out.
+    session.connections.get(cid)?.close('reinstated')
+    session.connections.set(cid, this)
+    this.#session = session
+    this.#digests = { header: agreed.HeaderDigest === 'CRC32C', data: agreed.DataDigest === 'CRC32C' }
+    if (session.parameters.errorRecoveryLevel > 0) this.writer.retention = new Retention(this.limits.retainedBytes)
+    this.#startPhase(session, sendBytesMax)
   }
 
-  #startPhase(session: Session, negotiator: LoginOutcome['negotiator'], user: string | undefined): void {
+  /** Goes on with a session whose worker died, on the same TCP connection; what comes meanwhile waits. */
+  resume(record: LoginRecord): void {
+    this.#login = undefined
+    this.#early = []
+    this.#worker.beginAsync()
+    void this.#resume(record).finally(() => {
+      this.#worker.endAsync()
+      const early = this.#early ?? []
+      this.#early = undefined
+      for (const message of early) this.onMessage(message)
+      this.onBatchEnd()
+    })
+  }
+
+  async #resume(record: LoginRecord): Promise<void> {
+    const numbers = connectionNumbers(this.#connection.state)
+    const { agreed, targetName } = record
+    const told = { expected: numbers.expCmdSn, maximum: numbers.maxCmdSn }
+    const digests = { header: agreed.HeaderDigest === 'CRC32C', data: agreed.DataDigest === 'CRC32C' }
+    this.writer.resume({ statSn: numbers.statSn, numbers: told, digests })
+    // What has been sent and may be asked for again is lost, and with it what levels 1 and 2 promise.
+    const canGoOn = agreed.ErrorRecoveryLevel === 0
+    const session = canGoOn ? await resumeSession(this.#node, record, numbers).catch(() => undefined) : undefined
+    if (this.#isClosed) {
+      if (session?.connections.size === 0) await this.#node.endSession(session, 'connection closed')
+      return
+    }
+    if (session === undefined) {
+      putSessionDrop(this.writer, agreed)
+      return this.close('the worker of the session died')
+    }
+    this.writer.numbers = session.window
+    this.#enter(session, record)
+    this.#node.counters.resumed.add()
+    this.#worker.log('info', 'iscsi: a session goes on', { connection: this.#connection.id, initiator: record.initiatorName, target: targetName })
+    this.#begun()
+  }
+
+  #startPhase(session: Session, sendBytesMax: number): void {
     const { writer } = this
-    const { target } = session
+    const { target, user } = session
     const local = { host: this.#connection.localAddress, port: this.#connection.localPort }
     const async = { beginAsync: () => this.#worker.beginAsync(), endAsync: () => this.#worker.endAsync(), flushSoon: () => this.#flushSoon() }
+    const isInBatch = (): boolean => this.#inBatch
     if (target !== undefined) {
+      const { alias, name } = target.description
       this.#tasks = new ScsiTasks({
         ...async,
+        isInBatch,
         writer,
         session,
         device: target.device,
         nexus: target.nexus,
-        dataIn: { segmentBytes: negotiator.sendBytesMax, maxBurstBytes: session.parameters.maxBurstBytes },
+        dataIn: { segmentBytes: sendBytesMax, maxBurstBytes: session.parameters.maxBurstBytes },
         budget: this.#node.budget,
         writeBytesMax: this.limits.writeBytes,
+        orphaned: this.#node.counters.orphaned,
+        heardAt: () => this.#heardAt,
+        measure: this.#node.counters.measure({ volume: alias ?? name, connection: this.#connection.id, user }),
         now: this.#node.now,
         protocolError: (message, reason) => {
-          this.#worker.log('debug', 'iscsi: protocol error', { reason })
+          const request = `iscsi/${this.#connection.id}/${message.bytes.readUInt32BE(headerOffset.initiatorTaskTag)}`
+          this.#worker.log('debug', 'iscsi: protocol error', { request, connection: this.#connection.id, reason })
           this.#phase!.reject(message, 'taskInProgress')
         },
       })
@@ -308,7 +368,7 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
         }),
       text: new TextExchange({
         writer,
-        segmentBytes: negotiator.sendBytesMax,
+        segmentBytes: sendBytesMax,
         targets: which => this.#node.targetsFor(which, { user, session, local }),
         close: reason => this.close(reason),
       }),
@@ -316,24 +376,23 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
       endTasks: () => this.#node.endTasks(session, 'logout'),
       close: reason => this.close(reason),
     })
-    writer.numbers = session.window
-    if (session.parameters.errorRecoveryLevel > 0) writer.retention = new Retention(this.limits.retainedBytes)
-    this.#digests = { header: negotiator.agreed.HeaderDigest === 'CRC32C', data: negotiator.agreed.DataDigest === 'CRC32C' }
-    // Before the last response goes out: the first command may be there before this worker does anything else.
-    this.#connection.reframe(framingVariant(this.#digests))
   }
 
   /** The last response of the login has gone out without digests; from here on they are as agreed. */
   established(): void {
     this.#login = undefined
     this.writer.digests = this.#digests
+    this.#begun()
+  }
+
+  #begun(): void {
     this.#connection.known()
-    this.#connection.checkpoint(loggedInCheckpoint, true)
     this.#node.connections.add(this)
   }
 
   refused(reason: string): void {
-    this.#worker.log('info', 'iscsi: a login is refused', { reason, remote: this.#connection.remoteAddress })
+    this.#node.counters.loginFailures.add()
+    this.#worker.log('info', 'iscsi: a login is refused', { connection: this.#connection.id, reason, remote: this.#connection.remoteAddress })
     this.close(reason)
   }
 
@@ -347,12 +406,6 @@ export class TargetConnection implements ConnectionHandler, LoginHost, SessionCo
     })
   }
 }
-
-/** All portals are one group: a session may have connections to any of them. */
-const portalGroupTag = 1
-
-const keyOf = ({ initiatorName, isid, targetName }: LoginIdentity): string =>
-  sessionKey(initiatorName, isid, targetName ?? `discovery ${Math.random()}`)
 
 /** What we would like, by key (RFC 7143 13). Digests are as the initiator wishes. */
 const wantedFrom = (limits: IscsiLimits): Wanted => ({

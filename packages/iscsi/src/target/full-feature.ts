@@ -57,7 +57,7 @@ export interface RequestPdu {
 
 type Handler = (phase: FullFeature, pdu: RequestPdu) => void
 
-/** Opcodes that an initiator sends now. Each handler releases the message. */
+/** Opcodes that an initiator sends now. Each handler finishes the message. */
 const handlers: Readonly<Partial<Record<number, Handler>>> = {
   [Opcode.nopOut]: (phase, pdu) => phase.nopOut(pdu),
   [Opcode.scsiCommand]: (phase, pdu) => phase.scsiCommand(pdu),
@@ -74,7 +74,7 @@ export class FullFeature {
     this.#host = host
   }
 
-  /** Takes a PDU; its message is released when it has been dealt with. */
+  /** Takes a PDU; its message is released when it has been dealt with, along with what answers it. */
   receive(message: Message): void {
     const pdu = message.bytes
     const { digests } = this.#host.writer
@@ -108,6 +108,8 @@ export class FullFeature {
     const { window } = this.#host.session
     const cmdSn = pdu.readUInt32BE(headerOffset.cmdSn)
     if ((pdu[headerOffset.opcode] & immediateBit) !== 0 || window.takeNext(cmdSn)) return this.#handle(handler, request)
+    // The worker that died had taken it in its order.
+    if (request.message.orphaned && window.hasPassed(cmdSn)) return this.#handle(handler, request)
     // One from outside the window, or that has been there before, is ignored (RFC 7143 4.2.2.1).
     const drop = (): void => request.message.release()
     if (!window.arrive(cmdSn, () => this.#handle(handler, request), { from: this, drop })) drop()
@@ -129,7 +131,7 @@ export class FullFeature {
   }
 
   #snack(message: Message): void {
-    if (answerSnack(message.bytes, this.#host.writer)) message.release()
+    if (answerSnack(message.bytes, this.#host.writer)) this.#host.writer.finish(message)
     else this.reject(message, 'snackReject')
   }
 
@@ -148,7 +150,7 @@ export class FullFeature {
 
   text({ message, data }: RequestPdu): void {
     this.#host.text.receive(message.bytes, data)
-    message.release()
+    this.#host.writer.finish(message)
   }
 
   /** A ping is answered with its data; the answer to ours ends here (11.18). */
@@ -156,13 +158,12 @@ export class FullFeature {
     const { lun, initiatorTaskTag } = NopOut.decode(message.bytes)
     const { writer } = this.#host
     if (initiatorTaskTag !== reservedTag) writer.put(NopIn, { lun, initiatorTaskTag, ...writer.serials() }, data)
-    message.release()
+    writer.finish(message)
   }
 
   /** 11.14: the session, this connection, or another one that has failed. The answer comes when nothing more happens for what is closed. */
   async logout({ message }: RequestPdu): Promise<void> {
     const { flags, initiatorTaskTag, cid } = LogoutRequest.decode(message.bytes)
-    message.release()
     const { session, writer } = this.#host
     const reason = flags & logoutReasonMask
     const concerned = reason === LogoutReason.closeSession ? [...session.connections.values()] : [session.connections.get(cid)]
@@ -176,6 +177,7 @@ export class FullFeature {
     if (isClosed && concerned.length === session.connections.size) await this.#host.endTasks()
     const { defaultTime2Wait: time2Wait, defaultTime2Retain: time2Retain } = session.parameters
     writer.put(LogoutResponse, { response, initiatorTaskTag, ...writer.serials(), time2Wait, time2Retain })
+    writer.finish(message)
     writer.flush()
     if (isClosed) for (const connection of concerned) connection?.close('logout')
   }
@@ -187,21 +189,31 @@ export class FullFeature {
     writer.flush()
   }
 
-  /** 11.9.1: the target drops all connections of the session, which may come back after Time2Wait. */
+  /** 11.9.1: the initiator shall log this connection out within that time. */
+  requestLogout(withinSeconds: number): void {
+    const { writer } = this.#host
+    writer.put(AsyncMessage, { event: AsyncEvent.logoutRequested, ...writer.serials(), parameter3: withinSeconds })
+    writer.flush()
+  }
+
   announceSessionDrop(): void {
-    const { writer, session } = this.#host
-    const { defaultTime2Wait: parameter2, defaultTime2Retain: parameter3 } = session.parameters
-    writer.put(AsyncMessage, { event: AsyncEvent.sessionDrop, ...writer.serials(), parameter2, parameter3 })
+    putSessionDrop(this.#host.writer, this.#host.session.agreed)
   }
 
   /** 11.17: with the header of what is rejected. */
   reject(message: Message, reason: keyof typeof RejectReason): void {
     this.#putReject(message, reason)
-    message.release()
+    this.#host.writer.finish(message)
   }
 
   #putReject(message: Message, reason: keyof typeof RejectReason): void {
     const { writer } = this.#host
     writer.put(Reject, { reason: RejectReason[reason], ...writer.serials() }, message.bytes.subarray(0, basicHeaderBytes))
   }
+}
+
+/** 11.9.1: the target drops all connections of the session, which may come back after Time2Wait. */
+export function putSessionDrop(writer: PduWriter, agreed: Session['agreed']): void {
+  const { DefaultTime2Wait: parameter2, DefaultTime2Retain: parameter3 } = agreed
+  writer.put(AsyncMessage, { event: AsyncEvent.sessionDrop, ...writer.serials(), parameter2, parameter3 })
 }

@@ -1,11 +1,35 @@
 /** An iSCSI target (RFC 7143) for the connection manager: what runs on each worker. */
 import type { WorkerNode, WorkerProtocol } from '@holdfast/engine'
 import type { IscsiTargetOptions } from './options.ts'
+import type { IscsiSessionView } from './session-view.ts'
 import { TargetNode } from './target-node.ts'
 
 export { iscsiFraming } from './framing.ts'
 export { defaultIscsiLimits } from './options.ts'
-export type { Credentials, IscsiLimits, IscsiTargetOptions, LoginInformation, Portal, TargetDescription, TargetDirectory } from './options.ts'
+export type {
+  Credentials,
+  IscsiLimits,
+  IscsiTargetOptions,
+  LoginAttempt,
+  LoginInformation,
+  LoginThrottle,
+  Portal,
+  TargetDescription,
+  TargetDirectory,
+} from './options.ts'
+export type { IscsiConnectionView, IscsiSessionView } from './session-view.ts'
+
+/** An iSCSI target on one worker. */
+export interface IscsiTarget extends WorkerProtocol {
+  /** The sessions that live on this worker: those with targets that it owns, and discovery sessions. */
+  sessions(): readonly IscsiSessionView[]
+  /**
+   * Ends a session of this worker: its initiator is asked to log out (RFC 7143 11.9.1), and when it has not within `patienceSeconds`, 5 where it
+   * is left out, it is told that the session is dropped, and its connections end. False where there is no such session. An initiator that
+   * may log in may do so again at once.
+   */
+  disconnect(tsih: number, patienceSeconds?: number): Promise<boolean>
+}
 
 /**
  * The protocol as a worker of the engine runs it; to be listened for with `iscsiFraming`, distributed.
@@ -41,10 +65,12 @@ export type { Credentials, IscsiLimits, IscsiTargetOptions, LoginInformation, Po
  * await using client = await connectDisk({ host, port, target: description.name, user: 'alice', password: 'correct horse' })
  * client.sizeBytes // => 1073741824
  */
-export function createIscsiTarget(worker: WorkerNode, options: IscsiTargetOptions): WorkerProtocol {
+export function createIscsiTarget(worker: WorkerNode, options: IscsiTargetOptions): IscsiTarget {
   const node = new TargetNode(worker, options)
   return {
     accept: (connection, checkpoints) => node.accept(connection, checkpoints),
     close: async () => node.close(),
+    sessions: () => [...node.sessions.all].map(session => session.view()),
+    disconnect: (tsih, patienceSeconds) => node.disconnect(tsih, patienceSeconds),
   }
 }

@@ -42,6 +42,20 @@ export interface Credentials {
   readonly own?: { readonly name: string; readonly secret: string } | undefined
 }
 
+/** One who tries to log in. */
+export interface LoginAttempt {
+  readonly remoteAddress: string
+  readonly user: string
+}
+
+/** Slows down the guessing of secrets; `LoginThrottle` of @holdfast/smb/security is one. */
+export interface LoginThrottle {
+  /** How long to hold the next answer back, in milliseconds. */
+  delayMs(attempt: LoginAttempt): number
+  failed(attempt: LoginAttempt): void
+  succeeded(attempt: LoginAttempt): void
+}
+
 /** Whether a user is one of those named, in whatever case: so they are found by `Credentials` as well. Everybody is where nobody is named. */
 export const isAmong = (users: readonly string[] | undefined, user: string): boolean =>
   users === undefined || users.some(name => name.toLowerCase() === user.toLowerCase())
@@ -87,6 +101,8 @@ export const defaultIscsiLimits: IscsiLimits = {
 export interface IscsiTargetOptions {
   readonly targets: TargetDirectory
   readonly credentials: Credentials
+  /** Default: whoever guesses is answered at once. */
+  readonly throttle?: LoginThrottle
   /**
    * Whether names of targets are told only to one who has logged in. Linux' and QEMU's initiators do not log in to ask for them, unless they are
    * told to; a name alone opens nothing.
@@ -97,6 +113,8 @@ export interface IscsiTargetOptions {
   /** Another place for a session that is about to begin (login redirection, RFC 7143 7.2.2.2); it stays here where undefined. */
   redirect?(login: LoginInformation): { readonly host: string; readonly port: number } | undefined
   readonly limits?: Partial<IscsiLimits>
+  /** Each command's end is told to the worker's log, with the level debug. Default false: it costs more than the command. */
+  readonly tellsCommands?: boolean
 }
 
 /** Who wants to log in where. */

@@ -6,6 +6,7 @@ import type { IscsiTask, TaskConnection } from './task.ts'
 
 /** What a failed connection has left. */
 export class Orphans implements TaskConnection {
+  readonly sendsFiles = false
   readonly #session: Session
   readonly #device: TargetDevice
   readonly #retention: Retention | undefined

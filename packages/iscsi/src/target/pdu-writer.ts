@@ -1,9 +1,11 @@
-import type { Connection } from '@holdfast/engine'
+import type { Connection, FilePiece, Message } from '@holdfast/engine'
 import type { Struct } from '@holdfast/wire'
 import { basicHeaderBytes, digestBytes, headerOffset, noDigests, paddedBytes, serialAdd } from '../pdu/index.ts'
 import type { Digests } from '../pdu/index.ts'
 import { sealSegment } from './digest.ts'
+import { ConnectionStage, connectionWords } from './connection-state.ts'
 import { Outgoing } from './outgoing.ts'
+import type { Detached } from './outgoing.ts'
 import { hasStatus } from './retention.ts'
 import type { RetainedPdu, Retention } from './retention.ts'
 
@@ -27,11 +29,28 @@ export class PduWriter {
   numbers: CommandNumbers = noNumbers
   /** StatSN of the next response. */
   statSn = 1
+  /** The same, behind the last one that is complete. */
+  #completeStatSn = 1
   /** From error recovery level 1 on. */
   retention: Retention | undefined
+  /** What the next write leads to. */
+  stage: ConnectionStage = ConnectionStage.login
+  readonly #endOfBatch: () => void
 
-  constructor(connection: Connection) {
-    this.out = new Outgoing(connection)
+  /** `endOfBatch` is called when something has been finished that may be outside of a batch. */
+  constructor(connection: Connection, endOfBatch: () => void) {
+    this.#endOfBatch = endOfBatch
+    this.out = new Outgoing(connection, () =>
+      connectionWords({ stage: this.stage, statSn: this.#completeStatSn, expCmdSn: this.numbers.expected, maxCmdSn: this.numbers.maximum }),
+    )
+  }
+
+  /** Goes on where another worker's writer was. */
+  resume(of: { readonly statSn: number; readonly numbers: CommandNumbers; readonly digests: Digests }): void {
+    this.statSn = this.#completeStatSn = of.statSn
+    this.numbers = of.numbers
+    this.digests = of.digests
+    this.stage = ConnectionStage.fullFeature
   }
 
   /** Takes a StatSN: of a response that ends something. */
@@ -50,11 +69,28 @@ export class PduWriter {
   /** A whole PDU with its data, which is copied: for what is small. */
   put<In>(layout: Struct<unknown, In>, header: In, data: Buffer = noData): void {
     const start = this.payloadStart
-    const region = this.out.reserve(this.wireBytes(data.length))
+    const region = this.out.reserveSurely(this.wireBytes(data.length))
     layout.encode(header, region, 0)
     data.copy(region, start)
     this.seal(region, 0, data.length)
-    this.out.commit()
+    this.commit()
+  }
+
+  /** What was reserved is complete, with these pieces of files at their places in it. */
+  commit(files?: readonly FilePiece[]): void {
+    this.out.commit(files)
+    this.#completeStatSn = this.statSn
+  }
+
+  /** Sends what was detached and is complete now; these messages end with it. */
+  send(detached: Detached, finishes: readonly Message[]): void {
+    this.out.send(detached, finishes, () => void (this.#completeStatSn = this.statSn))
+  }
+
+  /** A message is done with: what answers it has been put, or nothing does. It ends with the write. */
+  finish(message: Message): void {
+    this.out.finish(message)
+    this.#endOfBatch()
   }
 
   /** Where the data of a PDU begins. */
@@ -93,14 +129,14 @@ export class PduWriter {
 
   /** A PDU once more, with the session's numbers of now. */
   putAgain({ header, data }: RetainedPdu, statSn: number): void {
-    const region = this.out.reserve(this.wireBytes(data.length))
+    const region = this.out.reserveSurely(this.wireBytes(data.length))
     header.copy(region)
     region.writeUInt32BE(statSn, headerOffset.statSn)
     region.writeUInt32BE(this.numbers.expected, headerOffset.expCmdSn)
     region.writeUInt32BE(this.numbers.maximum, headerOffset.maxCmdSn)
     data.copy(region, this.payloadStart)
     this.#seal(region, 0, data.length)
-    this.out.commit()
+    this.commit()
   }
 
   flush(): void {

@@ -1,5 +1,6 @@
 /** SCSI commands of one connection: data out, execution, data in and response (RFC 7143 11.3, 11.4, 11.7, 11.8). */
-import type { Message } from '@holdfast/engine'
+import type { FilePiece, Message } from '@holdfast/engine'
+import { OutOfSharedMemory } from '@holdfast/engine/worker'
 import {
   additionalHeadersOf,
   basicHeaderBytes,
@@ -16,14 +17,15 @@ import {
   SenseData,
   reservedTag,
 } from '../pdu/index.ts'
-import { AdditionalSense, senseData, SenseKey, Status } from '../scsi/index.ts'
+import { AdditionalSense, NoRoomForData, senseData, SenseKey, Status } from '../scsi/index.ts'
 import type { AdditionalSenseName, Nexus, TargetDevice, TaskResult } from '../scsi/index.ts'
 import { dataInPayloads, dataInWireBytes, eachDataIn } from './data-in.ts'
 import type { DataInParameters } from './data-in.ts'
+import type { CommandMeasure, OrphanOutcome, TargetCounters } from './counters.ts'
 import { DataOutTransfer } from './data-out.ts'
 import type { DataOutProblem } from './data-out.ts'
+import { comeAgain, isRepeatable, perhapsDone } from './orphaned-command.ts'
 import type { Orphans } from './orphans.ts'
-import type { Detached } from './outgoing.ts'
 import type { PduWriter } from './pdu-writer.ts'
 import type { Session } from './session.ts'
 import type { SolicitationBudget } from './solicitation-budget.ts'
@@ -53,11 +55,16 @@ export interface TasksHost {
   readonly dataIn: DataInParameters
   readonly budget: SolicitationBudget
   readonly writeBytesMax: number
+  readonly measure: CommandMeasure
+  /** When the message that is being handled came, by performance.now. */
+  heardAt(): number
+  readonly orphaned: TargetCounters['orphaned']
   /** Between a command that takes longer and its end. */
   beginAsync(): void
   endAsync(): void
   /** What was written outside of a batch goes out. */
   flushSoon(): void
+  isInBatch(): boolean
   protocolError(message: Message, reason: string): void
   now(): number
 }
@@ -92,10 +99,14 @@ export class ScsiTasks implements TaskConnection {
       isWrite,
       dataInLimitBytes: !isRead ? 0 : isWrite && hasMore ? (additionalHeadersOf(pdu).bidirectionalReadLength ?? 0) : isWrite ? 0 : expectedBytes,
       connection: this,
+      measure: this.#host.measure,
+      arrivedAtMs: this.#host.heardAt(),
       message,
     })
     session.tasks.set(tag, task)
+    session.traffic.commands++
     session.window.begin()
+    if (message.orphaned && !isRepeatable(task.cdb)) return this.#endOrphan(task, 'aborted', perhapsDone)
     if (isWrite) this.#beginWrite(task, data, (flags & ScsiCommandFlags.final) !== 0)
     else if (data.length > 0 || (flags & ScsiCommandFlags.final) === 0) this.#fail(task, 'unexpected')
     else this.#execute(task)
@@ -107,7 +118,7 @@ export class ScsiTasks implements TaskConnection {
     const task = this.#host.session.tasks.get(pdu.readUInt32BE(headerOffset.initiatorTaskTag))
     const transfer = task?.transfer
     // Of a task that has ended meanwhile, or was aborted.
-    if (task === undefined || transfer === undefined) return message.release()
+    if (task === undefined || transfer === undefined) return this.#host.writer.finish(message)
     task.messages.push(message)
     transfer.heardAt = this.#host.now()
     const problem = !dataOk
@@ -168,7 +179,7 @@ export class ScsiTasks implements TaskConnection {
     const { device } = this.#host
     if (task.running === undefined) {
       this.#end(task)
-      task.release()
+      this.#release(task)
     } else await device.unitOf(task.lun)?.abortTask(task)
     await task.running
   }
@@ -184,12 +195,20 @@ export class ScsiTasks implements TaskConnection {
       task.dataOut = wantedBytes === 0 ? noData : [data.length === wantedBytes ? data : data.subarray(0, wantedBytes)]
       return this.#execute(task)
     }
+    // Which of its data was asked for, and what of that is on its way, nobody knows any more.
+    if (task.isOrphan) return this.#endOrphan(task, 'busy', comeAgain)
     const transfer = new DataOutTransfer({ wantedBytes, expectedBytes: task.expectedBytes, isFinal, parameters: session.parameters })
     task.transfer = transfer
     transfer.heardAt = this.#host.now()
     const problem = !isFinal && session.parameters.initialR2T ? 'unexpected' : transfer.immediate(data)
     if (problem === undefined) this.#continueWrite(task, transfer)
     else this.#fail(task, problem)
+  }
+
+  /** Its worker died before it was answered, and it is not carried out here. */
+  #endOrphan(task: IscsiTask, outcome: OrphanOutcome, result: TaskResult): void {
+    this.#host.orphaned[outcome].add()
+    this.#finish(task, result)
   }
 
   #continueWrite(task: IscsiTask, transfer: DataOutTransfer): void {
@@ -245,6 +264,7 @@ export class ScsiTasks implements TaskConnection {
   }
 
   #execute(task: IscsiTask): void {
+    if (task.isOrphan) this.#host.orphaned.repeated.add()
     const result = this.#host.device.execute(task.lun, task)
     if (!(result instanceof Promise)) return this.#finish(task, result)
     if (task.region !== undefined) this.#detach(task)
@@ -260,10 +280,16 @@ export class ScsiTasks implements TaskConnection {
 
   dataIn(task: IscsiTask, lengthBytes: number): readonly Buffer[] {
     const { writer, dataIn } = this.#host
-    task.region = writer.out.reserve(dataInWireBytes(lengthBytes, dataIn, writer))
+    task.region = reserved(writer, dataInWireBytes(lengthBytes, dataIn, writer))
     // A command that takes longer has room of its own from the beginning.
     if (task.running !== undefined) this.#detach(task)
     return dataInPayloads(task.region, lengthBytes, dataIn, writer)
+  }
+
+  /** Within a batch nobody else has a turn before it is sent. Digests are of what is in memory, and so is what may be asked for again (SNACK). */
+  get sendsFiles(): boolean {
+    const { writer } = this.#host
+    return this.#host.isInBatch() && !writer.digests.data && writer.retention === undefined && writer.out.sendsFiles
   }
 
   #detach(task: IscsiTask): void {
@@ -278,16 +304,35 @@ export class ScsiTasks implements TaskConnection {
     this.#host.flushSoon()
   }
 
-  #finish(task: IscsiTask, result: TaskResult): void {
+  #finish(task: IscsiTask, end: TaskResult): void {
+    const result = this.#withRoom(task, end)
     const hasData = task.payloads !== undefined && result.status === Status.good && result.sense === undefined
     if (!hasData || task.isAborted) this.#dropRegion(task)
     this.#end(task)
     // Somebody else's doing is told (TAS, SAM-5 5.6); to what the initiator itself has aborted there is no answer.
     if (!task.isAborted || result.status === Status.taskAborted) {
+      task.measure.done(task, result)
       if (hasData) this.#putDataIn(task, result)
       else this.#putResponse(task, result)
     }
-    task.release()
+    this.#release(task)
+  }
+
+  /** What it came in ends with its answer. */
+  #release(task: IscsiTask): void {
+    task.release(message => this.#host.writer.finish(message))
+  }
+
+  /** What was read for a connection that has failed goes where this one sends from. */
+  #withRoom(task: IscsiTask, result: TaskResult): TaskResult {
+    if (task.payloads === undefined || task.region !== undefined || task.isAborted || result.status !== Status.good) return result
+    try {
+      this.#copyToRegion(task)
+      return result
+    } catch (error) {
+      if (!(error instanceof NoRoomForData)) throw error
+      return comeAgain
+    }
   }
 
   #end(task: IscsiTask): void {
@@ -303,12 +348,15 @@ export class ScsiTasks implements TaskConnection {
 
   /** Data and good status (11.7.3: phase collapse). */
   #putDataIn(task: IscsiTask, result: TaskResult): void {
-    const { writer, dataIn } = this.#host
+    const { writer, dataIn, session } = this.#host
     const total = task.payloadBytes
-    const region = task.region ?? this.#copiedRegion(task)
+    session.traffic.readBytes += total
+    const region = task.region!
     const residual = residualOf(task, result)
     const statSn = writer.takeStatSn()
     const { numbers } = writer
+    const { place } = task
+    const files: FilePiece[] = []
     eachDataIn(total, dataIn, writer, (at, offset, lengthBytes, endsBurst) => {
       const isLast = offset + lengthBytes === total
       DataIn.encode(
@@ -326,13 +374,13 @@ export class ScsiTasks implements TaskConnection {
         at,
       )
       writer.seal(region, at, lengthBytes)
+      if (place) files.push({ at: at + writer.payloadStart, lengthBytes, descriptor: place.descriptor, offset: place.offset + offset })
     })
-    this.#sendRegion(task.detached)
+    this.#sendRegion(task, files)
     task.region = task.detached = undefined
   }
 
-  /** What was read while the task had no connection, or for one that has failed. */
-  #copiedRegion(task: IscsiTask): Buffer {
+  #copyToRegion(task: IscsiTask): void {
     const payloads = task.payloads!
     const into = task.dataIn(task.payloadBytes)
     let rest = payloads.length === 1 ? payloads[0] : Buffer.concat(payloads)
@@ -340,17 +388,17 @@ export class ScsiTasks implements TaskConnection {
       rest.copy(piece)
       rest = rest.subarray(piece.length)
     }
-    return task.region!
   }
 
-  #sendRegion(detached: Detached | undefined): void {
-    const { out } = this.#host.writer
-    if (detached === undefined) out.commit()
-    else out.send(detached)
+  #sendRegion({ detached, messages }: IscsiTask, files: readonly FilePiece[]): void {
+    const { writer } = this.#host
+    if (detached === undefined) writer.commit(files)
+    else writer.send(detached, messages.splice(0))
   }
 
   #putResponse(task: IscsiTask, result: TaskResult): void {
     const { writer } = this.#host
+    if (result.status === Status.good) this.#host.session.traffic.writtenBytes += task.dataOutBytes
     const residual = residualOf(task, result)
     const sense = result.sense === undefined ? noSense : SenseData.toBytes({ sense: result.sense })
     writer.put(
@@ -370,6 +418,15 @@ export class ScsiTasks implements TaskConnection {
   #fail(task: IscsiTask, problem: DataOutProblem | 'digest'): void {
     const sense = { key: SenseKey['ABORTED COMMAND'], code: AdditionalSense[problemSense[problem]], isDeferred: false }
     this.#finish(task, { status: Status.checkCondition, sense: senseData(sense, false), dataInBytes: 0, dataOutBytes: 0 })
+  }
+}
+
+/** Room for data-in. It may be had when others have been sent: until then the unit is busy. */
+function reserved(writer: PduWriter, lengthBytes: number): Buffer {
+  try {
+    return writer.out.reserve(lengthBytes)
+  } catch (error) {
+    throw error instanceof OutOfSharedMemory ? new NoRoomForData() : error
   }
 }
 

@@ -1,6 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection, ConnectionHandler, WorkerNode } from '@holdfast/engine'
 import type { FoundTarget } from '../pdu/index.ts'
-import { loggedInCheckpoint, TargetConnection } from './connection.ts'
+import { TargetConnection } from './connection.ts'
+import { connectionNumbers, ConnectionStage, loginCheckpoint } from './connection-state.ts'
+import type { LoginRecord } from './connection-state.ts'
+import { TargetCounters } from './counters.ts'
 import { defaultIscsiLimits, isAmong } from './options.ts'
 import type { IscsiLimits, IscsiTargetOptions, TargetDescription } from './options.ts'
 import type { Session } from './session.ts'
@@ -22,6 +26,7 @@ export class TargetNode {
   readonly worker: WorkerNode
   readonly options: IscsiTargetOptions
   readonly limits: IscsiLimits
+  readonly counters: TargetCounters
   readonly sessions: Sessions
   readonly budget: SolicitationBudget
   /** Those that have logged in. */
@@ -33,7 +38,8 @@ export class TargetNode {
     this.worker = worker
     this.options = options
     this.limits = { ...defaultIscsiLimits, ...options.limits }
-    this.sessions = new Sessions(worker.index, worker.workers)
+    this.counters = new TargetCounters(worker, { tellsCommands: options.tellsCommands ?? false })
+    this.sessions = new Sessions(worker, this.counters.sessions)
     this.budget = new SolicitationBudget(this.limits.solicitedBytes)
     options.targets.onRemove?.(name => this.#removed(name))
     this.#watch = setInterval(() => {
@@ -42,11 +48,22 @@ export class TargetNode {
     }, watchMs).unref()
   }
 
+  /** A new connection, or one whose worker died: where that had a session, it goes on. */
   accept(connection: Connection, checkpoints: ReadonlyMap<string, unknown>): ConnectionHandler {
     const handler = new TargetConnection(connection, this)
-    // The worker that had the session died with it: the initiator logs in again, and repeats what was not answered.
-    if (checkpoints.get(loggedInCheckpoint) === true) handler.close('the worker of the session died')
+    const record = checkpoints.get(loginCheckpoint) as LoginRecord | undefined
+    const numbers = connectionNumbers(connection.state)
+    if (numbers.stage === ConnectionStage.fullFeature && record !== undefined) this.#resume(handler, connection, record)
+    // Nobody knows any more what a login had come to; the first request of one is begun with anew.
+    else if (numbers.stage !== ConnectionStage.begin) handler.close('the worker of the login died')
     return handler
+  }
+
+  /** Its session is where its target is. */
+  #resume(handler: TargetConnection, connection: Connection, record: LoginRecord): void {
+    const owner = record.targetName === undefined ? undefined : this.options.targets.find(record.targetName)?.owner
+    if (owner === undefined || owner === this.worker.index) handler.resume(record)
+    else connection.moveTo(owner)
   }
 
   close(): void {
@@ -68,8 +85,26 @@ export class TargetNode {
     const { target } = session
     this.worker.log('info', 'iscsi: session ends', { initiator: session.initiatorName, target: target?.description.name, reason })
     this.sessions.remove(session)
+    session.leave()
     await Promise.all([...session.tasks.values()].map(task => task.connection.abort(task)))
     await target?.device.nexusLoss(target.nexus)
+  }
+
+  /** Ends a session in agreement with its initiator, or without. False where there is none. */
+  async disconnect(tsih: number, patienceSeconds = 5): Promise<boolean> {
+    const session = this.sessions.get(tsih)
+    if (session === undefined) return false
+    for (const connection of session.connections.values()) connection.requestLogout(patienceSeconds)
+    this.worker.beginAsync()
+    const patience = new AbortController()
+    const timeout = sleep(patienceSeconds * 1000, false, { signal: patience.signal }).catch(() => false)
+    const hasLeft = await Promise.race([session.over.then(() => true), timeout])
+    patience.abort()
+    this.worker.endAsync()
+    if (hasLeft) return true
+    for (const connection of session.connections.values()) connection.announceEnd()
+    await this.endSession(session, 'disconnected')
+    return true
   }
 
   async #removed(name: string): Promise<void> {

@@ -62,23 +62,23 @@ export class TaskManager {
   receive(message: Message): void {
     const request = TaskManagementRequest.decode(message.bytes)
     const unit = this.#host.device.unitOf(message.bytes.subarray(8, 16))
-    message.release()
+    const answer = (code: Code): void => this.#answer(request, code, message)
     const name = request.flags & taskManagementFunctionMask
-    if (name === TaskManagementFunction.taskReassign) return this.#reassign(request)
+    if (name === TaskManagementFunction.taskReassign) return this.#reassign(request, answer)
     const perform = functions[name]
-    if (perform === undefined) return this.#answer(request, 'functionNotSupported')
+    if (perform === undefined) return answer('functionNotSupported')
     this.#host.beginAsync()
     void perform(this, request, unit).then(code => {
       this.#host.endAsync()
-      this.#answer(request, code)
+      answer(code)
       this.#host.flushSoon()
     })
   }
 
-  #reassign(request: TaskManagementRequest): void {
-    if (this.#host.session.parameters.errorRecoveryLevel < 2) return this.#answer(request, 'reassignmentNotSupported')
+  #reassign(request: TaskManagementRequest, answer: (code: Code) => void): void {
+    if (this.#host.session.parameters.errorRecoveryLevel < 2) return answer('reassignmentNotSupported')
     const { code, resume } = this.#host.reassign(request.referencedTaskTag, request.expDataSn)
-    this.#answer(request, code)
+    answer(code)
     resume?.()
   }
 
@@ -125,9 +125,10 @@ export class TaskManager {
     await Promise.all(concerned.map(task => task.connection.abort(task)))
   }
 
-  #answer(request: TaskManagementRequest, code: Code): void {
+  #answer(request: TaskManagementRequest, code: Code, message: Message): void {
     const { writer } = this.#host
     const { initiatorTaskTag } = request
     writer.put(TaskManagementResponse, { response: TaskManagementResponseCode[code], initiatorTaskTag, ...writer.serials() })
+    writer.finish(message)
   }
 }

@@ -1,5 +1,7 @@
 import type { Message } from '@holdfast/engine'
+import type { FilePlace } from '@holdfast/storage/block'
 import type { Nexus, ScsiTask, TaskResult } from '../scsi/index.ts'
+import type { CommandMeasure } from './counters.ts'
 import type { DataOutTransfer } from './data-out.ts'
 import type { Detached } from './outgoing.ts'
 
@@ -8,6 +10,8 @@ export interface TaskConnection {
   /** Resolves when nothing more happens for it. */
   abort(task: IscsiTask): Promise<void>
   dataIn(task: IscsiTask, lengthBytes: number): readonly Buffer[]
+  /** Whether data-in may go out from files. */
+  readonly sendsFiles: boolean
   /** A command that took longer has ended. */
   finish(task: IscsiTask, result: TaskResult): void
 }
@@ -15,6 +19,9 @@ export interface TaskConnection {
 /** A SCSI command on its way through the target. */
 export class IscsiTask implements ScsiTask {
   readonly nexus: Nexus
+  /** When it came, by performance.now. */
+  readonly arrivedAtMs: number
+  readonly measure: CommandMeasure
   /** Initiator Task Tag. */
   readonly tag: number
   readonly lun: Buffer
@@ -37,6 +44,8 @@ export class IscsiTask implements ScsiTask {
   detached: Detached | undefined
   /** Where its data-in is, piece by piece; undefined before it has been asked for. */
   payloads: readonly Buffer[] | undefined
+  /** The file that its data-in is in, instead. */
+  place: FilePlace | undefined
   /** Bytes of all of them. */
   payloadBytes = 0
   /** Settles when a command that takes longer has ended; an abort waits for it. */
@@ -55,6 +64,8 @@ export class IscsiTask implements ScsiTask {
     isWrite: boolean
     dataInLimitBytes: number
     connection: TaskConnection
+    measure: CommandMeasure
+    arrivedAtMs: number
     message: Message
   }) {
     this.nexus = of.nexus
@@ -66,7 +77,19 @@ export class IscsiTask implements ScsiTask {
     this.isWrite = of.isWrite
     this.dataInLimitBytes = of.dataInLimitBytes
     this.connection = of.connection
+    this.measure = of.measure
+    this.arrivedAtMs = of.arrivedAtMs
     this.messages = [of.message]
+  }
+
+  /** `iscsi/3/17` is the command with task tag 17 that came over connection 3: what grep finds all its lines in the log by. */
+  get requestId(): string {
+    return `iscsi/${this.measure.source.connection}/${this.tag}`
+  }
+
+  /** A worker that died had it before. */
+  get isOrphan(): boolean {
+    return this.messages[0]?.orphaned === true
   }
 
   get dataOutOfferedBytes(): number {
@@ -80,6 +103,14 @@ export class IscsiTask implements ScsiTask {
     return this.payloads
   }
 
+  /** Only for a command that ends at once: until then nobody else has a turn. */
+  dataInFrom(lengthBytes: number, place: FilePlace): boolean {
+    if (this.running !== undefined || !this.connection.sendsFiles) return false
+    this.dataIn(lengthBytes)
+    this.place = place
+    return true
+  }
+
   /** Its connection has failed: what is still being read into that one's memory goes to another later. */
   leave(discard: (detached: Detached) => void): void {
     const { detached } = this
@@ -87,11 +118,10 @@ export class IscsiTask implements ScsiTask {
     this.region = this.detached = undefined
   }
 
-  /** Its memory goes back. */
-  release(): void {
+  /** Its memory goes back; its messages with what `finish` does, where there is still a connection to answer them. */
+  release(finish = (message: Message): void => message.release()): void {
     this.#atEnd?.()
-    for (const message of this.messages) message.release()
-    this.messages.length = 0
+    for (const message of this.messages.splice(0)) finish(message)
     this.dataOut = noBuffers
   }
 }

@@ -34,6 +34,8 @@ const continuation = 1
 export class TextExchange {
   readonly #host: TextHost
   readonly #assembler = new TextAssembler()
+  /** The initiator's text goes on. */
+  #isGathering = false
   /** Pieces of an answer that have not been asked for yet. */
   #rest: Buffer[] = []
 
@@ -44,8 +46,12 @@ export class TextExchange {
   /** Takes a Text Request. A request with a fresh tag ends what was going on. */
   receive(pdu: Buffer, data: Buffer): void {
     const request = TextRequest.decode(pdu)
-    if (request.targetTransferTag !== reservedTag && this.#rest.length > 0) return this.#put(request, this.#rest)
+    const goesOn = request.targetTransferTag !== reservedTag
+    if (goesOn && this.#rest.length > 0) return this.#put(request, this.#rest)
+    // It was begun with a worker that died: what it was about is lost (11.10.4).
+    if (goesOn && !this.#isGathering) throw new MalformedError('bad-tag', 'no text exchange has this transfer tag')
     const text = this.#assemble(data, (request.flags & TextFlags.continue) !== 0)
+    this.#isGathering = text === undefined
     if (text === undefined) return this.#put(request, [Buffer.alloc(0)], true)
     const answers = parseText(text).flatMap(pair => this.#answer(pair))
     this.#put(request, splitText(formatText(answers), this.#host.segmentBytes))

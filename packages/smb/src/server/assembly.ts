@@ -2,24 +2,14 @@
 import type { WorkerNode, WorkerProtocol } from '@holdfast/engine'
 import { createPipeServices, shareType } from '@holdfast/rpc'
 import type { PipeServicesView, ShareView } from '@holdfast/rpc'
-import type { FileSystem } from '@holdfast/storage'
-import { wellKnownSids } from '../messages/sid.ts'
+import { SmbAdministration } from './administration.ts'
+import type { AccountNames } from './administration.ts'
 import { createSmbProtocol } from './core/index.ts'
-import type { ShareConfig, SmbServerConfig, SmbServerDependencies } from './core/index.ts'
-import { breakEvents, fileCommands, PipeServices, publishRemoval, removeByPath, ShareFiles } from './files/index.ts'
-import { createOpenTableClient } from './opens/index.ts'
-import type { OpenStore } from './opens/index.ts'
-
-/** A disk share on this worker. */
-export interface ServedShare extends ShareConfig {
-  readonly fileSystem: FileSystem
-  /** From `createPartitionMemory`, the same on all workers. */
-  readonly partitionMemory?: SharedArrayBuffer
-  /** Worker that arbitrates between the share's opens; the same answer on all workers. Default 0. */
-  readonly owner?: number
-  /** Keeps the persistent opens of a share that is continuously available; without it the share is none. Used on the worker that arbitrates. */
-  readonly openStore?: OpenStore
-}
+import type { SmbServerConfig, SmbServerDependencies } from './core/index.ts'
+import { fileCommands, PipeServices } from './files/index.ts'
+import { ShareReaders } from './share-readers.ts'
+import { ShareControl, SharesOnWorker, withoutObjects } from './shares-on-worker.ts'
+import type { ServedShare, ShareOnWorker } from './shares-on-worker.ts'
 
 /** What `createSmbServer` makes a server of, on each worker. */
 export interface SmbServerOptions {
@@ -29,10 +19,20 @@ export interface SmbServerOptions {
   /** NetBIOS name, and the domain of local users. */
   readonly serverName: string
   readonly comment?: string
+  /** What srvsvc tells administrators, and does for them, besides what this worker knows by itself. */
+  readonly management?: Pick<PipeServicesView, 'sessions' | 'opens' | 'closeSessions' | 'closeOpen'>
   /** SID that local accounts' SIDs begin with, `S-1-5-21-a-b-c`. */
   readonly machineSid: string
-  readonly accounts: Pick<PipeServicesView, 'accountBySid' | 'accountByName'>
+  readonly accounts: AccountNames & Pick<PipeServicesView, 'accountByName'>
   readonly dependencies: Omit<SmbServerDependencies, 'fileCommands' | 'fileSystem' | 'shareExtension'>
+}
+
+/** The protocol, and what manages it while it runs. */
+export interface SmbService extends Required<WorkerProtocol> {
+  readonly shares: ShareControl
+  /** For other protocols that read the same shares. */
+  readonly readers: ShareReaders
+  readonly administration: SmbAdministration
 }
 
 /** MS-SRVS shows paths as a Windows server has them; where a share really lies is nobody's business. */
@@ -65,63 +65,25 @@ const shownPath = (name: string): string => `C:\\${name}`
  * const { host, port } = await manager.listen({ protocol: 'smb', framing: smbFraming(), distributed: true, host: '127.0.0.1', port: 0 })
  * await using client = await SmbClient.connect({ host, port, user: 'alice', password: 'secret' })
  */
-export function createSmbServer(node: WorkerNode, options: SmbServerOptions): WorkerProtocol {
-  const served = new Map(options.shares.map(share => [share.name.toUpperCase(), share]))
-  const pipes = pipesOf(options)
-  const persistentHandles = options.shares.some(isContinuouslyAvailable)
-  const config: SmbServerConfig = { persistentHandles, ...options.config, shares: options.shares.map(withoutObjects) }
-  return createSmbProtocol(config, node, {
+export function createSmbServer(node: WorkerNode, options: SmbServerOptions): SmbService {
+  const { machineSid, accounts } = options
+  const shares = new SharesOnWorker({ node, machineSid, log: options.dependencies.log })
+  for (const share of options.shares) shares.add(share)
+  const pipes = pipesOf(options, shares)
+  const config: SmbServerConfig = { ...options.config, shares: options.shares.map(withoutObjects) }
+  const server = createSmbProtocol(config, node, {
     ...options.dependencies,
     fileCommands,
-    fileSystem: share => served.get(share.name.toUpperCase())?.fileSystem,
-    shareExtension(share) {
-      const found = served.get(share.name.toUpperCase())
-      return found === undefined ? pipes : createShareFiles(node, found, options)
-    },
+    fileSystem: ({ name }) => shares.get(name)?.share.fileSystem,
+    shareExtension: ({ type, name }) => (type === 'pipe' ? pipes : shares.get(name)?.files),
   })
-}
-
-/** What a client is told to survive has to be kept somewhere. */
-const isContinuouslyAvailable = (share: ServedShare): boolean => share.continuouslyAvailable === true && share.openStore !== undefined
-
-function withoutObjects(share: ServedShare): ShareConfig {
-  const { fileSystem: _fileSystem, partitionMemory: _memory, owner: _owner, openStore: _store, ...config } = share
-  return { ...config, continuouslyAvailable: isContinuouslyAvailable(share) }
-}
-
-function createShareFiles(node: WorkerNode, share: ServedShare, options: SmbServerOptions): ShareFiles {
-  const { fileSystem } = share
-  const events = breakEvents(() => files)
-  const opens = createOpenTableClient({
-    node,
-    partition: share.name,
-    ...(share.partitionMemory === undefined ? {} : { memory: share.partitionMemory }),
-    ownerOf: (_partition, workers) => (share.owner ?? 0) % workers,
-    events: {
-      ...events,
-      onStoreError: error =>
-        options.dependencies.log?.error({ error, share: share.name }, 'the persistent opens of a share cannot be read; it is tried again'),
-      onOrphanedDelete: order => {
-        removeByPath(files, order)
-          .then(() => publishRemoval(files, order))
-          .catch((error: unknown) => options.dependencies.log?.warn({ error, path: order.path }, 'a file marked for deletion could not be removed'))
-          .finally(() => void opens.deleteFinished(order))
-      },
-    },
-    store: isContinuouslyAvailable(share) ? share.openStore : undefined,
-    watchFolder: fileSystem.watch === undefined ? undefined : (path, how, listener) => fileSystem.watch!(path, how, listener),
-  })
-  const files: ShareFiles = new ShareFiles({
-    fileSystem,
-    opens,
-    owner: `${options.machineSid}-500`,
-    group: wellKnownSids.users,
-    readOnly: share.readOnly ?? fileSystem.features.readOnly,
-    writeThrough: isContinuouslyAvailable(share),
-    accessBasedEnumeration: share.accessBasedEnumeration ?? false,
-    delayedWriteTimes: share.delayedWriteTimes ?? true,
-  })
-  return files
+  return {
+    accept: (connection, checkpoints) => server.accept(connection, checkpoints),
+    close: () => server.close(),
+    shares: new ShareControl(server, shares),
+    readers: new ShareReaders(shares),
+    administration: new SmbAdministration(server, shares, accounts),
+  }
 }
 
 const ipcShare: ShareView = { name: 'IPC$', type: shareType.ipc | shareType.special, comment: 'Remote IPC', path: '', currentUses: 0 }
@@ -129,21 +91,20 @@ const ipcShare: ShareView = { name: 'IPC$', type: shareType.ipc | shareType.spec
 /** What the server tells clients without a name: what it is, and that there is IPC$. Neither accounts (lsarpc) nor shares. */
 const anonymousPipes: readonly string[] = ['srvsvc', 'wkssvc']
 
-function pipesOf(options: SmbServerOptions): PipeServices {
-  const view = pipesView(options)
+function pipesOf(options: SmbServerOptions, served: SharesOnWorker): PipeServices {
+  const view = pipesView(options, served)
   const shown = createPipeServices({ ...view, shares: () => [ipcShare] })
   return new PipeServices(createPipeServices(view), new Map([...shown].filter(([name]) => anonymousPipes.includes(name))))
 }
 
-function pipesView(options: SmbServerOptions): PipeServicesView {
-  const shares: ShareView[] = options.shares.map(share => ({
-    name: share.name,
+function pipesView(options: SmbServerOptions, served: SharesOnWorker): PipeServicesView {
+  const viewOf = ({ share: { name, comment = '' } }: ShareOnWorker): ShareView => ({
+    name,
     type: shareType.disk,
-    comment: share.comment ?? '',
-    path: shownPath(share.name),
+    comment,
+    path: shownPath(name),
     currentUses: 0,
-  }))
-  shares.push(ipcShare)
+  })
   return {
     serverName: options.serverName,
     comment: options.comment ?? 'Holdfast',
@@ -151,7 +112,8 @@ function pipesView(options: SmbServerOptions): PipeServicesView {
     accountDomain: options.serverName,
     accountDomainSid: options.machineSid,
     primaryDomain: options.serverName,
-    shares: () => shares,
+    shares: () => [...[...served.values()].map(viewOf), ipcShare],
     ...options.accounts,
+    ...options.management,
   }
 }

@@ -40,6 +40,11 @@ export interface BlockDevice {
   readonly isThin: boolean
   /** Reads at once what needs no disk. False: nothing has been promised about the buffers' content, `read` will do it. */
   readNow(into: readonly Buffer[], offset: number): boolean
+  /**
+   * Where the bytes of a range are now, if one file has them all and they are in memory: for who sends them on without a copy. Holds until the caller
+   * gives way to anybody else. Undefined: read them. A write that comes after may be seen by who takes them from there later.
+   */
+  placeNow?(offset: number, lengthBytes: number): FilePlace | undefined
   read(into: readonly Buffer[], offset: number): Promise<void>
   /** Writes at once, without waiting for anything, not durable. False: nothing was written, `write` will do it. */
   writeNow(from: readonly Buffer[], offset: number): boolean
@@ -60,6 +65,12 @@ export interface BlockDevice {
   usage(): Promise<{ readonly usedBytes: number; readonly availableBytes: number }>
   /** Called with the new size after it has grown. Returns what stops it. */
   onResize(listener: (sizeBytes: number) => void): () => void
+}
+
+/** Where bytes are: in an open file. */
+export interface FilePlace {
+  readonly descriptor: number
+  readonly offset: number
 }
 
 /** What can go wrong with a device. */

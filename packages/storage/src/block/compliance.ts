@@ -3,6 +3,8 @@
  */
 import { describe, test } from 'node:test'
 import { byteChecks } from './compliance/bytes.ts'
+import { checksumChecks } from './compliance/checksums.ts'
+import { placeChecks } from './compliance/places.ts'
 import { provisioningChecks } from './compliance/provisioning.ts'
 import { runRandomSteps } from './compliance/random.ts'
 import { stateChecks } from './compliance/states.ts'
@@ -11,8 +13,14 @@ import type { BlockDeviceCheck, BlockDeviceUnderTest } from './compliance/scope.
 export { runRandomSteps } from './compliance/random.ts'
 export type { BlockDeviceCheck, BlockDeviceUnderTest } from './compliance/scope.ts'
 
-/** All checks: bytes, provisioning, states. Each needs a new device. */
-export const blockDeviceChecks: readonly BlockDeviceCheck[] = [...byteChecks, ...provisioningChecks, ...stateChecks]
+/** All checks: bytes, places, provisioning, states, checksums. Each needs a new device. */
+export const blockDeviceChecks: readonly BlockDeviceCheck[] = [
+  ...byteChecks,
+  ...placeChecks,
+  ...provisioningChecks,
+  ...stateChecks,
+  ...checksumChecks,
+]
 
 /** How much is done at random. */
 export interface BlockComplianceOptions {

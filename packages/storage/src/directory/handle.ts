@@ -12,6 +12,7 @@ import {
   readLinkAt,
   reopen,
   setTimes,
+  statAt,
   statFd,
 } from '@holdfast/posix'
 import { storableAttributes } from '../attributes.ts'
@@ -34,8 +35,10 @@ import { fsError, must } from './errors.ts'
 import { readExtendedAttributes, writeExtendedAttributes } from './extended-attributes.ts'
 import * as io from './io.ts'
 import { allocationOf, changedNow, getWholeXattr, infoOf, readCreationToken, readStored, writeStored, xattr, type XattrTarget } from './metadata.ts'
+import { terminatedPath } from './names.ts'
 import * as naming from './naming.ts'
 import type { Root } from './root.ts'
+import { isVersion, type Version, versionOf } from './version.ts'
 import { withoutMark } from './shown-links.ts'
 import type { StreamStore } from './streams.ts'
 
@@ -87,11 +90,15 @@ export class DirectoryHandle implements FileHandle {
   readonly #retired: number[] = []
   #pending = 0
   #closed = false
+  /** As it was opened. */
+  readonly #opened: Version
+  #diskPath: Buffer | undefined
 
   constructor(parts: HandleParts) {
     this.root = parts.root
     this.store = parts.store
     this.id = parts.stat.inode
+    this.#opened = versionOf(parts.stat)
     this.device = parts.stat.device
     this.baseIsFolder = parts.stat.isFolder
     this.isFolder = this.baseIsFolder && parts.stream === undefined
@@ -210,6 +217,18 @@ export class DirectoryHandle implements FileHandle {
 
   read(target: Uint8Array, offset: number): MaybePromise<number> {
     return io.read(this, target, offset)
+  }
+
+  inMemory(offset: number, lengthBytes: number): { descriptor: number; offset: number } | undefined {
+    return io.inMemory(this, offset, lengthBytes)
+  }
+
+  /** By the kernel's change time, which nobody can set: whatever is done to a file moves it. A link on the way may lead elsewhere by now. */
+  isCurrent(): boolean {
+    if (this.#closed || this.isStream) return false
+    this.#diskPath ??= terminatedPath(this.path)
+    if (statAt(this.root.fd, this.#diskPath, 0, stat) !== 0) return false
+    return stat.inode === this.id && stat.device === this.device && isVersion(this.#opened, stat)
   }
 
   write(source: Uint8Array, offset: number): MaybePromise<void> {

@@ -16,6 +16,7 @@ import {
   fallocate,
   fdatasyncAsync,
   ftruncate,
+  isCached,
   lseek,
   pread,
   preadFlags,
@@ -50,6 +51,12 @@ export const read = (handle: DirectoryHandle, target: Uint8Array, offset: number
     else if (got !== -errno.EINTR) throw fsError(got, 'read')
   }
   return done
+}
+
+/** Where bytes are that the kernel can send as they lie. */
+export const inMemory = (handle: DirectoryHandle, offset: number, lengthBytes: number): { descriptor: number; offset: number } | undefined => {
+  const descriptor = handle.ioFd(false)
+  return handle.root.inMemory || isCached(descriptor, offset, lengthBytes) ? { descriptor, offset } : undefined
 }
 
 const readFromDisk = async (fd: number, target: Uint8Array, offset: number, already: number): Promise<number> => {

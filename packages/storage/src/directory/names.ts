@@ -185,6 +185,12 @@ export const diskPath = (path: string): string | Buffer => {
   return Buffer.concat(parts)
 }
 
+/** The same as bytes that can be kept: made once for many system calls. */
+export const terminatedPath = (path: string): Buffer => {
+  const onDisk = diskPath(path)
+  return typeof onDisk === 'string' ? Buffer.from(`${onDisk}\0`) : onDisk
+}
+
 const slash = Buffer.from('/')
 const nul = Buffer.from([0])
 const terminated = (name: string | Buffer): string | Buffer => (typeof name === 'string' ? name : Buffer.concat([name, nul]))

@@ -93,6 +93,13 @@ describe('what is tried once more', () => {
     assert.equal(attempts, 5)
   })
 
+  test('an aborted command only where it may be repeated', async () => {
+    const aborted = result(Status.checkCondition, new CheckCondition('ABORTED COMMAND', 'INTERNAL TARGET FAILURE'))
+    const attempts: CommandResult[] = []
+    const last = await withRetries(async () => (attempts.push(aborted), attempts.length > 1 ? result(Status.good) : aborted), { isRepeatable: false })
+    assert.deepEqual([last, attempts.length], [aborted, 1])
+  })
+
   test('nothing that would end the same way', async () => {
     const wrong = result(Status.checkCondition, new CheckCondition('ILLEGAL REQUEST', 'INVALID FIELD IN CDB'))
     assert.equal((await run([wrong, result(Status.good)])).attempts, 1)

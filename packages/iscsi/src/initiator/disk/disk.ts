@@ -231,7 +231,8 @@ export class IscsiDisk implements AsyncDisposable {
 
   /**
    * Writes `data` if the disk holds `expected`, which is as long, and nobody comes between. Rejects with ScsiError `MISCOMPARE`, whose
-   * `sense.information` is the first byte that differs. It is not repeated: `OUTCOME_UNKNOWN` when the connection is lost.
+   * `sense.information` is the first byte that differs. It is not repeated: `OUTCOME_UNKNOWN` when the connection is lost, ScsiError
+   * `ABORTED_COMMAND` when the target does not know whether it came to its end.
    */
   async compareAndWrite(offset: number, expected: Buffer, data: Buffer, { fua = false, signal }: DiskWriteOptions = {}): Promise<void> {
     if (expected.length !== data.length) throw new UsageError('unaligned', 'what is expected and what is written are not of one length')
@@ -313,7 +314,11 @@ export class IscsiDisk implements AsyncDisposable {
         isFirst = false
         return result
       }
-      result = await withRetries(again, { signal: of.signal, onUnitAttention: sense => this.#onUnitAttention(sense) })
+      result = await withRetries(again, {
+        isRepeatable: command.isRepeatable,
+        signal: of.signal,
+        onUnitAttention: sense => this.#onUnitAttention(sense),
+      })
     }
     if (result.status === Status.good || result.status === Status.conditionMet) return result
     throw scsiError(cdbs.cdbKind(cdb).name, result.status, result.sense)

@@ -188,6 +188,40 @@ test('with a store, parameters are saved where SP says so, and are there after a
   assert.equal((await testUnit(1, { modes })).unit.isWriteCacheEnabled, false)
 })
 
+test('SP without parameters saves what there is (SPC-4 6.10)', async () => {
+  let stored: Readonly<Record<string, string>> | undefined
+  const modes: ModeStore = {
+    load: () => stored,
+    async save(pages) {
+      stored = pages
+    },
+  }
+  const { initiators } = await testUnit(1, { modes })
+  const [a] = initiators
+  await select6(a, turned(await page(a, 0x08), 2, WCE))
+  assert.equal(stored, undefined)
+  assert.equal((await a.send('1511 0000 0000')).status, 0)
+  assert.equal((await page(a, 0x08, 3))[2] & WCE, 0)
+  assert.equal((await testUnit(1, { modes })).unit.isWriteCacheEnabled, false)
+})
+
+test('a cache is off when MODE SELECT flushes it, so that no write comes between; what cannot be flushed or saved changes nothing', async () => {
+  const device = memoryDevice({ sizeBytes: 1024 * 1024 })
+  const failure = new Error('no store')
+  const modes: ModeStore = { load: () => undefined, save: () => Promise.reject(failure) }
+  const { unit, initiators } = await testUnit(2, { device, modes, onFault: error => assert.equal(error, failure) })
+  const [a, b] = initiators
+  const seen: boolean[] = []
+  device.flush = async () => void seen.push(unit.isWriteCacheEnabled)
+  const off = turned(await page(a, 0x08), 2, WCE)
+  assert.equal((await select6(a, off)).status, 0)
+  assert.deepEqual(seen, [false])
+  assert.deepEqual(await b.attentions(), ['MODE PARAMETERS CHANGED'])
+  assert.equal((await select6(a, turned(off, 2, WCE), { saves: true })).text, 'HARDWARE ERROR: INTERNAL TARGET FAILURE')
+  assert.equal(unit.isWriteCacheEnabled, false)
+  assert.deepEqual(await b.attentions(), [])
+})
+
 test('without a store, SP ends with INVALID FIELD IN CDB', async () => {
   const { initiators } = await testUnit(1)
   assert.deepEqual((await select6(initiators[0], Buffer.alloc(0), { saves: true })).error?.field, { in: 'cdb', byte: 1, bit: 0 })

@@ -74,12 +74,17 @@ async function modeSelect(task: ScsiTask, unit: LogicalUnit, headerBytes: 4 | 8)
   const length = parameterListLength(cdb)
   if ((cdb[1] & pageFormat) === 0) throw invalidFieldInCdb(1, 4)
   const list = parameterListOf(task, length)
-  if (length === 0) return goodDataOut(0)
+  const saves = (cdb[1] & savePages) !== 0
+  if (length === 0) {
+    // Nothing is changed, and all that is there is saved (SPC-4 6.10).
+    if (saves) await unit.mode.select(list, 0, saves)
+    return goodDataOut(0)
+  }
   if (length < headerBytes) throw new CheckCondition('ILLEGAL REQUEST', 'PARAMETER LIST LENGTH ERROR')
   const mediumTypeAt = headerBytes === 4 ? 1 : 2
   if (list[mediumTypeAt] !== 0) throw invalidFieldInParameterList(mediumTypeAt)
   const pagesAt = headerBytes + checkBlockDescriptors(list, headerBytes, unit)
-  const isChanged = await unit.mode.select(list, pagesAt, (cdb[1] & savePages) !== 0)
+  const isChanged = await unit.mode.select(list, pagesAt, saves)
   if (isChanged) unit.nexuses.tellAll('MODE PARAMETERS CHANGED', unit.nexuses.stateOf(task.nexus))
   return goodDataOut(length)
 }

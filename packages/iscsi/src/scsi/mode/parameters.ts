@@ -96,13 +96,24 @@ export class ModeParameters {
       next.set(idOf(page), checked(list, from, page, valueOf(this.#current, page)))
       from += page.defaults.length
     }
-    const isChanged = modePages.some(page => !valueOf(next, page).equals(valueOf(this.#current, page)))
-    // A cache that is switched off, and a medium that is protected, have everything on the medium (SBC-4 6.5.5, SPC-4 7.5.8).
-    if (isChanged) await this.#unit.device.flush()
-    if (saves) await this.#save(next)
-    this.#current = next
-    if (isChanged) this.#unit.modeChanged()
+    const before = this.#current
+    const isChanged = modePages.some(page => !valueOf(next, page).equals(valueOf(before, page)))
+    if (isChanged) this.#change(next)
+    try {
+      // A cache that is switched off, and a medium that is protected, have everything on the medium (SBC-4 6.5.5, SPC-4 7.5.8): first the change,
+      // so that nothing is cached behind the flush.
+      if (isChanged) await this.#unit.device.flush()
+      if (saves) await this.#save(next)
+    } catch (error) {
+      if (this.#current === next) this.#change(before)
+      throw error
+    }
     return isChanged
+  }
+
+  #change(values: Values): void {
+    this.#current = values
+    this.#unit.modeChanged()
   }
 
   async #save(values: Values): Promise<void> {
@@ -112,8 +123,7 @@ export class ModeParameters {
 
   /** After a reset: what was saved last, or the defaults. */
   reset(): void {
-    this.#current = this.#saved
-    this.#unit.modeChanged()
+    this.#change(this.#saved)
   }
 }
 

@@ -394,6 +394,20 @@ test('with APTPL, registrations and reservation are on stable storage before the
   assert.equal(saved, undefined, 'APTPL zero takes it back')
 })
 
+test('where the store outlives the unit, what has no APTPL is in the next unit as well, and is known as what a loss of power ends', async () => {
+  const store = { ...memoryReservationStore(), outlivesUnit: true }
+  const { initiators } = await testUnit(1, { reservations: store })
+  const [a] = initiators
+  await registerIgnoring(a, 1n)
+  await reserve(a, 1n, ReservationType.writeExclusive)
+  assert.equal(store.load()?.endsWithPower, true)
+  const { initiators: after } = await testUnit(2, { reservations: store })
+  assert.deepEqual(await readReservation(after[0]), { key: 1n, type: ReservationType.writeExclusive })
+  assert.equal((await after[1].send('2a000000000000000100', Buffer.alloc(512))).status, Status.reservationConflict)
+  await registerIgnoring(after[0], 1n, APTPL)
+  assert.equal(store.load()?.endsWithPower, undefined)
+})
+
 test('what cannot be saved is not done', async () => {
   const faults: unknown[] = []
   const lost = new Error('no disk')

@@ -19,6 +19,8 @@ export interface ReservationRecord {
   readonly registrations: readonly RegistrationRecord[]
   /** Left out while nobody has reserved. Without a holder for the types that all registrants hold. */
   readonly reservation?: { readonly type: number; readonly holder?: string }
+  /** Without APTPL: a loss of power ends it (SPC-4 5.13.5). Left out with APTPL. */
+  readonly endsWithPower?: true
 }
 
 /** Where the record of a unit is. */
@@ -27,6 +29,11 @@ export interface ReservationStore {
   load(): ReservationRecord | undefined
   /** On stable storage when it resolves. Undefined clears it. */
   save(record: ReservationRecord | undefined): Promise<void>
+  /**
+   * Whether it wants the records of reservations without APTPL too, as it outlives who serves the unit; it gives them back until the power is lost,
+   * which here is the end of the process. Default false: they end with the unit.
+   */
+  readonly outlivesUnit?: boolean
 }
 
 /** A store that forgets with the process. */
@@ -41,7 +48,7 @@ export function memoryReservationStore(initial?: ReservationRecord): Reservation
 }
 
 /** What is saved of a state. */
-export function recordOf({ generation, registrations, reservation }: ReservationState): ReservationRecord {
+export function recordOf({ generation, registrations, reservation, isPersistent }: ReservationState): ReservationRecord {
   return {
     generation,
     registrations: [...registrations.values()].map(({ registrant, key, transportId, relativeTargetPort }) => ({
@@ -53,6 +60,7 @@ export function recordOf({ generation, registrations, reservation }: Reservation
     ...(reservation === undefined
       ? {}
       : { reservation: { type: reservation.type, ...(reservation.holder === undefined ? {} : { holder: reservation.holder }) } }),
+    ...(isPersistent ? {} : { endsWithPower: true }),
   }
 }
 
@@ -69,6 +77,6 @@ export function stateOf(record: ReservationRecord | undefined): ReservationState
       ]),
     ),
     reservation: reservation === undefined ? undefined : { type: reservation.type, holder: reservation.holder },
-    isPersistent: true,
+    isPersistent: record.endsWithPower !== true,
   }
 }

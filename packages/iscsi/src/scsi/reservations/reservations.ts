@@ -82,11 +82,12 @@ export class Reservations {
     const change = outActions[action](this.#state, request)
     if (change === conflict) return reservationConflict
     const aborts = action === OutAction.preemptAndAbort
-    if (!change.state.isPersistent && !this.#state.isPersistent) {
+    const outlivesUnit = this.#store.outlivesUnit === true
+    if (!change.state.isPersistent && !this.#state.isPersistent && !outlivesUnit) {
       const aborted = this.#apply(task, change, aborts)
       return aborted === undefined ? goodDataOut(lengthBytes) : aborted.then(() => goodDataOut(lengthBytes))
     }
-    const saved = this.#store.save(change.state.isPersistent ? recordOf(change.state) : undefined)
+    const saved = this.#store.save(change.state.isPersistent || outlivesUnit ? recordOf(change.state) : undefined)
     const done = saved.then(() => this.#apply(task, change, aborts)).then(() => goodDataOut(lengthBytes))
     const saving: Promise<void> = saved.then(
       () => this.#saved(saving),

@@ -1,8 +1,9 @@
 /** The target's half of authentication (RFC 7143 12.1): None or CHAP, one-way or mutual. */
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { chapAlgorithm, chapResponse, formatBinary, parseBinary, parseList, parseNumber, verifyChapResponse } from '../../pdu/index.ts'
 import type { ChapChallenge, TextPair } from '../../pdu/index.ts'
-import type { Credentials } from '../options.ts'
+import type { Credentials, LoginThrottle } from '../options.ts'
 import { LoginRefusal } from './refusal.ts'
 
 const challengeBytes = 32
@@ -23,6 +24,8 @@ export class Authentication {
   readonly #credentials: Credentials
   readonly #requirement: () => Requirement
   readonly #mayLogIn: (user: string) => boolean
+  readonly #throttle: LoginThrottle | undefined
+  readonly #remoteAddress: string
   #state: State = 'begin'
   #asked: ChapChallenge | undefined
   /** Name under which the initiator has logged in; undefined without a login. */
@@ -33,7 +36,15 @@ export class Authentication {
     challenged: given => this.#verify(given),
   }
 
-  constructor(of: { credentials: Credentials; requirement: () => Requirement; mayLogIn: (user: string) => boolean }) {
+  constructor(of: {
+    credentials: Credentials
+    requirement: () => Requirement
+    mayLogIn: (user: string) => boolean
+    throttle: LoginThrottle | undefined
+    remoteAddress: string
+  }) {
+    this.#throttle = of.throttle
+    this.#remoteAddress = of.remoteAddress
     this.#credentials = of.credentials
     this.#requirement = of.requirement
     this.#mayLogIn = of.mayLogIn
@@ -87,7 +98,14 @@ export class Authentication {
     const secret = await this.#credentials.secretOf(name)
     // The same work and the same answer for a name that nobody has.
     const isRight = verifyChapResponse(asked, secret ?? randomBytes(challengeBytes), parseBinary(response))
-    if (secret === undefined || !isRight || !this.#mayLogIn(name)) throw new LoginRefusal('authenticationFailure', 'wrong name or secret')
+    const attempt = { remoteAddress: this.#remoteAddress, user: name }
+    const isIn = secret !== undefined && isRight && this.#mayLogIn(name)
+    if (!isIn) this.#throttle?.failed(attempt)
+    // One who guesses right after many wrong ones waits as well, or would know by the time it takes.
+    const delayMs = this.#throttle?.delayMs(attempt) ?? 0
+    if (delayMs > 0) await sleep(delayMs, undefined, { ref: false })
+    if (!isIn) throw new LoginRefusal('authenticationFailure', 'wrong name or secret')
+    this.#throttle?.succeeded(attempt)
     const answer = this.#proveOurselves(given, asked)
     this.user = name
     this.#state = 'done'

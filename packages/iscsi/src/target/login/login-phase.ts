@@ -87,6 +87,8 @@ export class LoginPhase {
   /** Something has been answered: the connection stays. */
   #hasAnswered = false
   #isBusy = false
+  /** The request at work: it ends with its answer. */
+  #message: Message | undefined
 
   constructor(host: LoginHost) {
     this.#host = host
@@ -97,6 +99,7 @@ export class LoginPhase {
     const pdu = message.bytes
     if (this.#isBusy) return this.#host.refused('a login request came before the answer to the last one')
     this.#isBusy = true
+    this.#message = message
     let request: LoginRequest | undefined
     try {
       if (opcodeOf(pdu) !== Opcode.loginRequest) throw new LoginRefusal('invalidDuringLogin', `opcode ${opcodeOf(pdu)} during the login`)
@@ -201,6 +204,7 @@ export class LoginPhase {
       },
       formatText(of.pairs),
     )
+    if (this.#message !== undefined) writer.finish(this.#message)
     writer.flush()
   }
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { chapAlgorithm, chapResponse, formatBinary, LoginStage, LoginStatus, parseBinary } from '../../pdu/index.ts'
 import type { TextPair } from '../../pdu/index.ts'
+import type { LoginThrottle } from '../index.ts'
 import { alice, bob, guest, own, startTarget, targetNames } from '../test-support/target.ts'
 import { RawInitiator } from '../test-support/raw-initiator.ts'
 import type { LoginStep } from '../test-support/raw-initiator.ts'
@@ -89,6 +91,12 @@ test('names are compared in their normal form (4.2.7)', async () => {
 
 /** Logs in with CHAP; gives the last answer. */
 async function chap(raw: RawInitiator, secret: string, more: readonly TextPair[] = [], name: string = alice.name) {
+  const last = await prove(raw, secret, more, name)
+  return raw.login(last, { stage: LoginStage.security })
+}
+
+/** The same up to the last request; gives what that says. */
+async function prove(raw: RawInitiator, secret: string, more: readonly TextPair[] = [], name: string = alice.name): Promise<TextPair[]> {
   const security = { stage: LoginStage.security, isTransit: false } as const
   assert.equal((await raw.login([...names(targetNames.locked), ['AuthMethod', 'CHAP,None']], security)).pairs.get('AuthMethod'), 'CHAP')
   const { pairs } = await raw.login([['CHAP_A', '99,7,5']], security)
@@ -96,7 +104,7 @@ async function chap(raw: RawInitiator, secret: string, more: readonly TextPair[]
   const asked = { algorithm: chapAlgorithm(7)!, identifier: Number(pairs.get('CHAP_I')), challenge: parseBinary(pairs.get('CHAP_C')!) }
   const response = formatBinary(chapResponse(asked, secret))
   const challenge: TextPair[] = more.map(([key, value]) => [key, value === 'reflected' ? pairs.get('CHAP_C')! : value])
-  return raw.login([['CHAP_N', name], ['CHAP_R', response], ...challenge], { stage: LoginStage.security })
+  return [['CHAP_N', name], ['CHAP_R', response], ...challenge]
 }
 
 test('the right secret is let in (12.1.3)', async () => {
@@ -114,6 +122,39 @@ test('a wrong secret, a wrong name and a user who may not are refused alike', as
     assert.equal((await chap(raw, secret, [], name)).status, LoginStatus.authenticationFailure)
     assert.equal(await raw.receive(), undefined)
   }
+})
+
+test('who guesses is made to wait for the answer, by address and name; nobody else is', async () => {
+  const told: string[] = []
+  const throttle: LoginThrottle = {
+    delayMs: ({ user }) => (user === alice.name && told.length > 1 ? 1e8 : 0),
+    failed: ({ remoteAddress, user }) => void told.push(`${remoteAddress} ${user} failed`),
+    succeeded: ({ remoteAddress, user }) => void told.push(`${remoteAddress} ${user} succeeded`),
+  }
+  await using guarded = await startTarget({ throttle })
+  await using first = await RawInitiator.connect(guarded.port)
+  assert.equal((await chap(first, 'a wrong secret')).status, LoginStatus.authenticationFailure)
+  await using waiting = await RawInitiator.connect(guarded.port)
+  const last = await prove(waiting, 'another one')
+  const answered = waiting.login(last, { stage: LoginStage.security }).then(
+    () => 'answered',
+    () => 'not answered',
+  )
+  while (told.length < 2) await sleep(1)
+  await using other = await RawInitiator.connect(guarded.port)
+  assert.equal((await other.login(names(targetNames.open))).status, LoginStatus.success)
+  assert.deepEqual(told, ['127.0.0.1 alice failed', '127.0.0.1 alice failed'])
+  await waiting[Symbol.asyncDispose]()
+  assert.equal(await answered, 'not answered')
+})
+
+test('a login that succeeds is forgiven what went before', async () => {
+  const told: string[] = []
+  const throttle: LoginThrottle = { delayMs: () => 0, failed: () => void told.push('failed'), succeeded: ({ user }) => void told.push(user) }
+  await using guarded = await startTarget({ throttle })
+  await using raw = await RawInitiator.connect(guarded.port)
+  assert.equal((await chap(raw, alice.secret)).status, LoginStatus.success)
+  assert.deepEqual(told, [alice.name])
 })
 
 test('the target proves itself to one that asks (mutual CHAP)', async () => {

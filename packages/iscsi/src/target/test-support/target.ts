@@ -1,8 +1,9 @@
 import { ConnectionManager } from '@holdfast/engine'
+import type { ManagerOptions } from '@holdfast/engine'
 import { memoryDevice } from '@holdfast/storage/block'
 import { LogicalUnit, TargetDevice } from '../../scsi/index.ts'
 import { createIscsiTarget, iscsiFraming } from '../index.ts'
-import type { IscsiTargetOptions, TargetDescription } from '../index.ts'
+import type { IscsiTarget, IscsiTargetOptions, TargetDescription } from '../index.ts'
 
 /** Names of the targets of `startTarget`. */
 export const targetNames = { open: 'iqn.2026-11.test:open', locked: 'iqn.2026-11.test:locked', guarded: 'iqn.2026-11.test:guarded' } as const
@@ -24,22 +25,25 @@ const descriptions: readonly TargetDescription[] = [
 /** Stopped with `await using`. */
 export interface RunningTarget extends AsyncDisposable {
   readonly port: number
-  /** What the connection manager counts under a name. */
-  metric(name: string): number
+  readonly protocol: IscsiTarget
+  /** What the connection manager counts under a name, and these labels. */
+  metric(name: string, labels?: Readonly<Record<string, string>>): number
   /** Says that a target goes away. */
   remove(name: string): Promise<void>
 }
 
 /** A target in this thread, with a disk of 1 MiB behind each name. */
-export async function startTarget(more: Partial<IscsiTargetOptions> = {}): Promise<RunningTarget> {
+export async function startTarget(more: Partial<IscsiTargetOptions> = {}, { onLog }: Pick<ManagerOptions, 'onLog'> = {}): Promise<RunningTarget> {
   let remove: (name: string) => Promise<void> = async () => undefined
   const devices = new Map(descriptions.map(({ name }) => [name, deviceOf()]))
+  let protocol: IscsiTarget | undefined
   const manager = await ConnectionManager.start({
+    ...(onLog && { onLog }),
     inThread: {
       iscsi: {
         framing: iscsiFraming,
         create: node =>
-          createIscsiTarget(node, {
+          (protocol = createIscsiTarget(node, {
             targets: {
               find: name => descriptions.find(description => description.name === name),
               list: () => descriptions,
@@ -49,13 +53,15 @@ export async function startTarget(more: Partial<IscsiTargetOptions> = {}): Promi
             credentials: { secretOf: async name => (name === alice.name || name === bob.name ? alice.secret : undefined), own },
             portals: local => [{ ...local, portalGroupTag: 1 }],
             ...more,
-          }),
+          })),
       },
     },
   })
   const { port } = await manager.listen({ protocol: 'iscsi', framing: iscsiFraming, distributed: true, host: '127.0.0.1', port: 0 })
-  const metric = (name: string): number => manager.snapshot().find(sample => sample.name === name)?.value ?? Number.NaN
-  return { port, metric, remove: name => remove(name), [Symbol.asyncDispose]: () => manager.close() }
+  const metric = (name: string, labels: Readonly<Record<string, string>> = {}): number =>
+    manager.snapshot().find(sample => sample.name === name && Object.entries(labels).every(([key, value]) => sample.labels[key] === value))?.value ??
+    Number.NaN
+  return { port, protocol: protocol!, metric, remove: name => remove(name), [Symbol.asyncDispose]: () => manager.close() }
 }
 
 function deviceOf(): TargetDevice {

@@ -5,9 +5,11 @@ import { isNtError, NtStatus } from '../../messages/nt-status.ts'
 import { arrivalOf } from './arrival.ts'
 import type { Chain } from './chain.ts'
 import { enter, leave } from './channel-sequence.ts'
+import { countTransfer } from './counters.ts'
 import { execute, resolve } from './dispatch.ts'
 import { failureOf } from './errors.ts'
 import type { Outcome } from './handler-api.ts'
+import { causeOf, logCompletion } from './request-log.ts'
 import { movedAway, SmbRequest } from './request.ts'
 
 /** Runs what is left of the chain until its end, or until a handler makes it wait. */
@@ -106,7 +108,7 @@ function leaveChannel({ open, enteredSequence }: SmbRequest): void {
 function explain(request: SmbRequest, error: unknown): Outcome {
   const failure = failureOf(error)
   if (!failure.expected) {
-    request.connection.server.log.error({ error, command: request.command, connection: request.connection.id }, 'a request failed unexpectedly')
+    request.connection.server.log.error({ error, ...causeOf(request) }, 'a request failed unexpectedly')
   }
   return request.fail(failure.status, failure.data)
 }
@@ -140,7 +142,7 @@ function wait(request: SmbRequest, outcome: Promise<Outcome>): void {
 
 /** Writes the response. */
 function complete(request: SmbRequest, status: number): void {
-  const { chain, command, connection } = request
+  const { chain, command } = request
   if (command === Command.create) {
     if (isNtError(status) || status === NtStatus.STOPPED_ON_SYMLINK) {
       chain.createStatus = status
@@ -150,9 +152,23 @@ function complete(request: SmbRequest, status: number): void {
       chain.open = request.open
     }
   }
-  connection.counters.count(command, status)
+  noteCompletion(request, status)
   if (command === Command.cancel) return
   request.finish(status)
+}
+
+function noteCompletion(request: SmbRequest, status: number): void {
+  const { chain, command, connection, session, tree, transferredBytes } = request
+  const nowMs = performance.now()
+  const seconds = (nowMs - chain.sinceMs) / 1000
+  chain.sinceMs = nowMs
+  connection.counters.count(command, status, seconds)
+  if (session !== undefined) session.lastActiveMs = nowMs
+  if (transferredBytes > 0) {
+    countTransfer(tree.share.traffic, command, transferredBytes)
+    session.count(command, transferredBytes)
+  }
+  if (connection.server.tellsRequests) logCompletion(request, status, seconds)
 }
 
 /** Splits a frame's worth of requests: every NextCommand leads to a whole header (3.3.5.2.7). False: the connection is to be closed. */

@@ -27,6 +27,8 @@ export class Chain {
   /** The session whose keys the answer is to be encrypted with. */
   encryptFor: Session | undefined
   readonly isCompound: boolean
+  /** When the request that runs came to the worker, or the one before it was answered; by performance.now. */
+  sinceMs: number
   /** Where the next request begins; -1 after the last. */
   nextOffset = 0
 
@@ -51,7 +53,8 @@ export class Chain {
   #isOver = false
   #isReleased = false
 
-  constructor(connection: SmbConnection, options: { message: Message; bytes: Buffer; encryptedBy: Session | undefined }) {
+  constructor(connection: SmbConnection, options: { message: Message; bytes: Buffer; encryptedBy: Session | undefined; arrivedAtMs: number }) {
+    this.sinceMs = options.arrivedAtMs
     this.connection = connection
     this.message = options.message
     this.bytes = options.bytes

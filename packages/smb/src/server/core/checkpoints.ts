@@ -76,9 +76,11 @@ function recreate(server: SmbServer, connection: SmbConnection, state: SessionCh
   session.signingRequired = state.signingRequired
   session.encryptData = state.encryptData
   session.expiresAtMs = state.expiresAtMs
+  session.sinceMs = state.sinceMs
   session.on('authenticated')
   for (const { id, share } of state.trees) {
     const found = server.shares.get(share)
+    // The share has been deleted meanwhile.
     if (found === undefined) continue
     session.restoreTree(new Tree(id, session, found))
     server.gauges.trees.add(1)

@@ -58,7 +58,7 @@ export interface SmbServerConfig {
   /** Greatest READ and WRITE, in bytes (64 KiB with 2.0.2). Default 2 MiB: with 8 MiB writing began late and was slower. */
   readonly transferBytesMax?: number
   readonly multiChannel?: boolean
-  /** Clients may ask for persistent handles: there is a share that is continuously available. Default false. */
+  /** Clients may ask for persistent handles also while there is no share that is continuously available. Default false. */
   readonly persistentHandles?: boolean
   /** Hosts of the listeners, as clients that ask for further channels are told: `''`, `::` and `0.0.0.0` are all addresses. Default all. */
   readonly listensOn?: readonly string[]
@@ -94,6 +94,8 @@ export interface Logger {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
   error(fields: object, message: string): void
+  /** Whether lines of a level go anywhere; where undefined, requests' ends are not told. */
+  isLevelEnabled?(level: string): boolean
 }
 
 /** setTimeout and clearTimeout, for tests and the simulator. */

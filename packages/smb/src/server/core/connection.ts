@@ -133,8 +133,9 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
     }
     let chain: Chain | undefined
     try {
+      const arrivedAtMs = performance.now()
       this.counters.bytesReceived.add(message.bytes.length)
-      chain = this.#receive(message)
+      chain = this.#receive(message, arrivedAtMs)
       if (chain === undefined) return
       this.#chains += 1
       runChain(chain)
@@ -164,7 +165,7 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
   }
 
   /** What is to be run; undefined when the message has been dealt with. Throws MalformedError: the connection is to be closed. */
-  #receive(message: Message): Chain | undefined {
+  #receive(message: Message, arrivedAtMs: number): Chain | undefined {
     let { bytes } = message
     let encryptedBy: Session | undefined
     // A NetBIOS keep-alive.
@@ -176,13 +177,13 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
       encryptedBy = this.#sessionOfTransform(bytes)
       bytes = decrypt(bytes, { session: encryptedBy, orphaned: message.orphaned })
     } else if (this.negotiated === undefined && isSmb1(bytes)) {
-      this.#upgrade(message)
+      this.#upgrade(message, arrivedAtMs)
       return undefined
     }
     if (!isWellFormed(bytes, this.server.settings.limits.requestsPerCompound)) throw new MalformedError('smb2_header')
     if (this.negotiated === undefined && bytes.readUInt16LE(headerOffset.command) !== Command.negotiate) throw new MalformedError('not_negotiated')
     this.#takeCredits(bytes)
-    return new Chain(this, { message, bytes, encryptedBy })
+    return new Chain(this, { message, bytes, encryptedBy, arrivedAtMs })
   }
 
   /** (3.3.5.2.1.1) a session that is not there, or has no keys, costs the connection. */
@@ -192,6 +193,7 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
     if (session?.decryptor === undefined || session.state === 'closed') throw new MalformedError('transform_session')
     // (3.3.5.2.1.1) encryption with keys that anybody may know is not for whom nobody knows.
     if (session.isAnonymous && this.isConstrained) throw new MalformedError('transform_constrained')
+    session.usesEncryption = true
     return session
   }
 
@@ -216,13 +218,13 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
   }
 
   /** (3.3.5.3) an SMB1 NEGOTIATE is answered only to go on with SMB2. */
-  #upgrade(message: Message): void {
+  #upgrade(message: Message, arrivedAtMs: number): void {
     const dialect = this.#isUpgrading ? undefined : smb1Dialect(message.bytes, this.server.settings)
     if (dialect === undefined) throw new MalformedError('smb1', 'SMB1 is not spoken here')
     this.#isUpgrading = true
     this.credits.take(0, 1)
     const bytes = smb2HeaderForSmb1()
-    const chain = new Chain(this, { message, bytes, encryptedBy: undefined })
+    const chain = new Chain(this, { message, bytes, encryptedBy: undefined, arrivedAtMs })
     chain.nextOffset = -1
     const request = new SmbRequest(chain, bytes, { multiCredit: false, isLast: true })
     request.finish(answerSmb1(request, dialect))

@@ -81,6 +81,8 @@ export interface RequestContext {
   readonly channelSequence: number
   /** True when an earlier worker died while it had this request: it may have been executed. Handlers that are not idempotent are not called then. */
   readonly orphaned: boolean
+  /** Bytes of a file's content that the request has moved, as READ and WRITE tell; for /metrics and the log. */
+  transferredBytes: number
 
   /**
    * The area of the response's body (offset 0 is the StructureSize, 64 after the header's start). Uninitialised
@@ -191,6 +193,8 @@ export interface TreeContext {
   readonly share: ShareContext
   /** GENERIC-free access mask (2.2.10 MaximalAccess). */
   readonly maximalAccess: number
+  /** It has been disconnected, by its client or because the share has gone: nothing is opened through it any more. */
+  readonly hasEnded: boolean
 }
 
 /** A share as this worker serves it. */
@@ -207,8 +211,8 @@ export interface ShareContext {
   readonly extension: unknown
 }
 
-/** Why an open is closed without a CLOSE. */
-export type OpenCloseReason = 'tree-disconnect' | 'logoff' | 'connection-lost' | 'shutdown'
+/** Why an open is closed without a CLOSE. `ended`: an administrator says so, and it waits for nobody. */
+export type OpenCloseReason = 'tree-disconnect' | 'logoff' | 'connection-lost' | 'shutdown' | 'ended'
 
 /** What the core needs of an open; the file room's own type implements it. */
 export interface ServerOpen {
@@ -229,7 +233,10 @@ export interface ServerOpen {
 /** Opens of a session by FileId. */
 export interface OpenMap {
   readonly size: number
-  /** Gives the open its `volatileId`. Throws StatusError INSUFFICIENT_RESOURCES above the limit of opens per session, USER_SESSION_DELETED when the session has ended meanwhile. */
+  /**
+   * Gives the open its `volatileId`. Throws StatusError INSUFFICIENT_RESOURCES above the limit of opens per session, USER_SESSION_DELETED when the
+   * session has ended meanwhile, NETWORK_NAME_DELETED when the tree connect has.
+   */
   add<T extends ServerOpen>(open: T, reserved?: bigint): T
   /** A volatile id for an open to come: it is told to the open table with it. Throws like `add`. */
   reserve(): bigint
@@ -237,7 +244,7 @@ export interface OpenMap {
   giveBack(volatileId: bigint): void
   /** Whether `restore` may give an open that id. */
   isFree(volatileId: bigint): boolean
-  /** An open that had that id before: with another worker, or in a session that is gone. Throws StatusError USER_SESSION_DELETED when the session has ended meanwhile. */
+  /** An open that had that id before: with another worker, or in a session that is gone. Throws StatusError as `add` does. */
   restore(open: ServerOpen, volatileId: bigint): void
   /** Idempotent. */
   remove(open: ServerOpen): void

@@ -6,3 +6,4 @@ export { frameHeaderLengthBytes, frameLengthMaxDefault, smbFraming } from './fra
 export { StatusError } from './handler-api.ts'
 export type * from './handler-api.ts'
 export { createSmbProtocol, SmbServer } from './server.ts'
+export type { Session } from './session.ts'

@@ -179,12 +179,12 @@ function chooseByContexts(contexts: readonly NegotiateContext[], connection: Smb
 
 /** (3.3.5.4) what the server can do and the dialect knows; encryption is a capability in 3.0 and 3.0.2 only. */
 function capabilitiesFor(dialect: number, options: { found: Choice; decoded: NegotiateRequest; connection: SmbConnection }): number {
-  const { settings, leasing } = options.connection.server
+  const { settings, leasing, offersPersistentHandles } = options.connection.server
   const { capabilities: offered } = options.decoded
   return (
     (dialect >= Dialect.smb210 ? Capability.largeMtu | (leasing ? Capability.leasing : 0) : 0) |
     (dialect >= Dialect.smb300 && leasing ? offered & Capability.directoryLeasing : 0) |
-    (dialect >= Dialect.smb300 && settings.persistentHandles ? offered & Capability.persistentHandles : 0) |
+    (dialect >= Dialect.smb300 && offersPersistentHandles ? offered & Capability.persistentHandles : 0) |
     (dialect >= Dialect.smb300 && settings.multiChannel ? offered & Capability.multiChannel : 0) |
     (dialect >= Dialect.smb300 && dialect < Dialect.smb311 && options.found.cipher !== undefined ? Capability.encryption : 0)
   )

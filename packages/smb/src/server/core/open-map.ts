@@ -1,5 +1,6 @@
 /** Opens of a session by FileId (MS-SMB2 3.3.1.8 Session.OpenTable, 2.2.14.1). */
 import { randomInt } from 'node:crypto'
+import type { Counter } from '@holdfast/engine'
 import { StatusError } from './handler-api.ts'
 import type { OpenMap, ServerOpen } from './handler-api.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
@@ -27,11 +28,14 @@ export class SessionOpens implements OpenMap {
   /** Who waits for an open to come, by volatile id. */
   readonly #arrivals = new Map<bigint, (() => void)[]>()
   readonly #opensMax: number
+  readonly #gauge: Counter | undefined
   readonly #high = BigInt(randomInt(1, 0x7fffffff)) << 32n
   #next = randomInt(1, mostLow)
   #hasEnded = false
 
-  constructor(options: { readonly opensMax: number }) {
+  /** `gauge` counts the opens of all sessions. */
+  constructor(options: { readonly opensMax: number; readonly gauge?: Counter }) {
+    this.#gauge = options.gauge
     this.#opensMax = options.opensMax
   }
 
@@ -58,7 +62,7 @@ export class SessionOpens implements OpenMap {
   }
 
   add<T extends ServerOpen>(open: T, reserved: bigint = this.reserve()): T {
-    this.#mustGoOn()
+    this.#mustGoOn(open)
     this.#reserved.delete(lowOf(reserved))
     this.#seat(open, reserved)
     return open
@@ -69,7 +73,7 @@ export class SessionOpens implements OpenMap {
   }
 
   restore(open: ServerOpen, volatileId: bigint): void {
-    this.#mustGoOn()
+    this.#mustGoOn(open)
     this.#seat(open, volatileId)
   }
 
@@ -87,7 +91,9 @@ export class SessionOpens implements OpenMap {
 
   remove(open: ServerOpen): void {
     const low = lowOf(open.volatileId)
-    if (this.#places.get(low)?.open === open) this.#places.delete(low)
+    if (this.#places.get(low)?.open !== open) return
+    this.#places.delete(low)
+    this.#gauge?.add(-1)
   }
 
   /** True while the open can be found. */
@@ -117,8 +123,9 @@ export class SessionOpens implements OpenMap {
     for (const { open } of this.#places.values()) yield open
   }
 
-  #mustGoOn(): void {
+  #mustGoOn(open?: ServerOpen): void {
     if (this.#hasEnded) throw new StatusError(NtStatus.USER_SESSION_DELETED, 'the session has ended meanwhile')
+    if (open?.tree.hasEnded === true) throw new StatusError(NtStatus.NETWORK_NAME_DELETED, 'the tree connect has ended meanwhile')
   }
 
   #isFree(low: number): boolean {
@@ -127,6 +134,7 @@ export class SessionOpens implements OpenMap {
 
   #seat(open: ServerOpen, volatileId: bigint): void {
     open.volatileId = volatileId
+    if (!this.#places.has(lowOf(volatileId))) this.#gauge?.add(1)
     this.#places.set(lowOf(volatileId), {
       open,
       high: Number(volatileId >> 32n),

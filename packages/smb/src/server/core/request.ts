@@ -36,6 +36,7 @@ export class SmbRequest implements RequestContext {
   /** The ChannelSequence with which it was counted in at its open; -1 where it was not. */
   enteredSequence = -1
   outlivesConnection = false
+  transferredBytes = 0
   /** Signs the response. */
   signer: Signer | undefined = undefined
   /** The request's signature was there and right. */

@@ -35,6 +35,8 @@ export class SmbServer implements WorkerProtocol {
   readonly log: Logger
   readonly clock: () => number
   readonly random: (lengthBytes: number) => Buffer
+  /** Each request's end is in the log: asked once, since it is asked with every request. */
+  readonly tellsRequests: boolean
   readonly timers: Timers
   readonly throttle: LoginThrottle | undefined
   readonly counters: RequestCounters
@@ -57,6 +59,7 @@ export class SmbServer implements WorkerProtocol {
     this.serverGuid = config.serverGuid
     this.dependencies = dependencies
     this.log = dependencies.log ?? silent
+    this.tellsRequests = this.log.isLevelEnabled?.('debug') ?? false
     this.clock = dependencies.clock ?? Date.now
     this.random = dependencies.random ?? randomBytes
     this.timers = dependencies.timers ?? systemTimers
@@ -73,10 +76,21 @@ export class SmbServer implements WorkerProtocol {
   }
 
   addShare(config: ShareConfig): Share {
-    const share = new Share(config, config.type === 'pipe' ? undefined : this.dependencies.fileSystem(config))
+    const share = new Share(config, config.type === 'pipe' ? undefined : this.dependencies.fileSystem(config), this.counters.trafficOf(config.name))
     share.extension = this.dependencies.shareExtension?.(share, config)
     this.shares.add(share)
     return share
+  }
+
+  /**
+   * A share is no more: nothing new is opened on it, and what is connected to it ends, which the promise waits for. Whoever uses such a tree connect
+   * hears NETWORK_NAME_DELETED.
+   */
+  async removeShare(name: string): Promise<void> {
+    const share = this.shares.get(name)
+    if (share === undefined) return
+    this.shares.remove(name)
+    await Promise.all([...this.sessions.values()].flatMap(session => endTreesOf(session, share.extension)))
   }
 
   accept(link: Connection, checkpoints: ReadonlyMap<string, unknown>): ConnectionHandler {
@@ -143,6 +157,22 @@ export class SmbServer implements WorkerProtocol {
     this.dependencies.onSessionClosed?.(session)
     this.retired.push(session)
     this.disposeRetired()
+  }
+
+  /** The same because an administrator says so: connections that have no other session are closed. */
+  async endSession(session: Session, reason: OpenCloseReason): Promise<void> {
+    const connections = [...session.channels.keys()]
+    await this.closeSession(session, { reason })
+    for (const connection of connections) {
+      if (connection.sessions.size + connection.bindings.size === 0) connection.close('its session was ended by an administrator')
+    }
+  }
+
+  /** Clients may ask for persistent handles: there is a share that is continuously available. */
+  get offersPersistentHandles(): boolean {
+    if (this.settings.persistentHandles) return true
+    for (const { continuouslyAvailable } of this.shares.values()) if (continuouslyAvailable) return true
+    return false
   }
 
   /** Frees the keys of closed sessions that no unsent response can need. */
@@ -213,6 +243,10 @@ export class SmbServer implements WorkerProtocol {
       .finally(() => this.node.endAsync())
   }
 }
+
+/** A share that has been changed since has the same files. */
+const endTreesOf = (session: Session, extension: unknown): Promise<void>[] =>
+  [...session.trees.values()].filter(tree => tree.share.extension === extension).map(tree => session.endTree(tree, { reason: 'ended' }))
 
 /**
  * The SMB server for a worker node. `config` is structured-cloneable and the same on all workers; `dependencies` are made per worker.

@@ -16,6 +16,7 @@ import type { Settings } from './config.ts'
 import { failureOf } from './errors.ts'
 import { StatusError } from './handler-api.ts'
 import type { Outcome, TokenUser } from './handler-api.ts'
+import { causeOf } from './request-log.ts'
 import { movedAway } from './request.ts'
 import type { SmbRequest } from './request.ts'
 import type { Channel, Session } from './session.ts'
@@ -164,10 +165,10 @@ function reply(request: SmbRequest, answer: { status: number; output: Buffer; fl
 async function fail(request: SmbRequest, { session, channel, run }: Leg, error: unknown): Promise<Outcome> {
   const { server } = request.connection
   const failure = failureOf(error)
-  if (!failure.expected) server.log.error({ error, session: session.number }, 'authentication failed unexpectedly')
+  if (!failure.expected) server.log.error({ error, ...causeOf(request), session: session.number }, 'authentication failed unexpectedly')
   const attempt = { remoteAddress: request.connection.remoteAddress, user: run.claimedUser }
   server.gauges.authenticationFailures.add()
-  server.log.info({ user: run.claimedUser, remoteAddress: attempt.remoteAddress, code: codeOf(error) }, 'logon refused')
+  server.log.info({ ...causeOf(request), user: run.claimedUser, remoteAddress: attempt.remoteAddress, code: codeOf(error) }, 'logon refused')
   if (channel.run === run) channel.run = undefined
   server.throttle?.failed(attempt)
   await server.hold(attempt)

@@ -2,6 +2,7 @@
 import { createHmac } from 'node:crypto'
 import { FsError } from '@holdfast/storage'
 import type { FsErrorCode } from '@holdfast/storage'
+import { Command } from '../../messages/constants.ts'
 import type { SessionKeys } from '../../security/key-derivation.ts'
 import { createCipher } from '../../security/encryption.ts'
 import type { AeadAlgorithm, Cipher } from '../../security/encryption.ts'
@@ -12,6 +13,7 @@ import type { BreakChannel } from './break-delivery.ts'
 import type { SmbConnection } from './connection.ts'
 import type { SessionContext, TokenUser, OpenCloseReason } from './handler-api.ts'
 import { SessionOpens } from './open-map.ts'
+import type { SmbRequest } from './request.ts'
 import type { SmbServer } from './server.ts'
 import { nextSessionState } from './session-states.ts'
 import type { SessionEvent, SessionState } from './session-states.ts'
@@ -57,11 +59,13 @@ export interface SessionCheckpoint {
   /** Of the connection that the checkpoint belongs to. */
   readonly channelSigningKey: Uint8Array
   readonly expiresAtMs: number
+  readonly sinceMs: number
   readonly trees: readonly { readonly id: number; readonly share: string }[]
 }
 
 const nobody: TokenUser = Object.freeze({ name: '', domain: '', sid: 'S-1-0-0', groupSids: [], isAdministrator: false })
 
+/** A session on the worker that has it, with its keys, channels, tree connects and opens. */
 export class Session implements SessionContext {
   /** 32 bits: the worker's index in the highest 8, the rest random. */
   readonly number: number
@@ -91,8 +95,17 @@ export class Session implements SessionContext {
    * Nobody without the session's keys can know it.
    */
   decryptedMark: Buffer | undefined
+  /** Something has come encrypted. */
+  usesEncryption = false
   /** Milliseconds since 1970; Infinity: never. */
   expiresAtMs = Infinity
+  /** When it was made, in milliseconds since 1970. */
+  sinceMs: number
+  /** When a request of it was last answered, by performance.now; 0 before. */
+  lastActiveMs = 0
+  /** Bytes of files, by READ and WRITE, on this worker. */
+  bytesRead = 0
+  bytesWritten = 0
   /** The connection that the last request came on: where breaks are tried first. */
   lastConnection: SmbConnection
   /** Settles when its opens of another worker's time are here. */
@@ -106,8 +119,15 @@ export class Session implements SessionContext {
     this.server = server
     this.dialect = connection.dialect
     this.clientGuid = connection.clientGuid
-    this.opens = new SessionOpens({ opensMax: server.settings.limits.opensPerSession })
+    this.opens = new SessionOpens({ opensMax: server.settings.limits.opensPerSession, gauge: server.gauges.opens })
     this.lastConnection = connection
+    this.sinceMs = server.clock()
+  }
+
+  /** Bytes of a file have gone over it. */
+  count(command: number, bytes: number): void {
+    if (command === Command.read) this.bytesRead += bytes
+    else this.bytesWritten += bytes
   }
 
   on(event: SessionEvent): void {
@@ -206,6 +226,17 @@ export class Session implements SessionContext {
     }
   }
 
+  /** Ends a tree connect: what waits on it (but `except`) is cancelled, and its opens are closed, which the promise waits for. */
+  async endTree(tree: Tree, { reason, except }: { readonly reason: OpenCloseReason; readonly except?: SmbRequest }): Promise<void> {
+    if (tree.hasEnded) return
+    tree.hasEnded = true
+    this.trees.delete(tree.id)
+    this.server.gauges.trees.add(-1)
+    for (const { running } of this.channels.keys()) running.cancelWhere(request => request.tree === tree && request !== except)
+    await this.closeOpens(reason, tree)
+    this.checkpoint()
+  }
+
   /** Closes the opens of one tree, or all of them. */
   async closeOpens(reason: OpenCloseReason, tree?: Tree): Promise<void> {
     const waits: Promise<void>[] = []
@@ -249,6 +280,7 @@ export class Session implements SessionContext {
       serverToClientKey: keys.serverToClientKey,
       channelSigningKey: channel.signingKey,
       expiresAtMs: this.expiresAtMs,
+      sinceMs: this.sinceMs,
       trees: [...this.trees.values()].map(tree => ({ id: tree.id, share: tree.share.name })),
     }
   }

@@ -32,6 +32,8 @@ export async function treeConnect(request: SmbRequest): Promise<Outcome> {
   if (!share.admits(session.user.name)) return request.fail(NtStatus.ACCESS_DENIED)
   // A folder that has been removed under the server is no share until it is back.
   if ((await share.fileSystem?.available?.()) === false) return request.fail(NtStatus.BAD_NETWORK_NAME)
+  // Nor one that has been deleted while it was looked for.
+  if (server.shares.get(share.name)?.extension !== share.extension) return request.fail(NtStatus.BAD_NETWORK_NAME)
   // (3.3.5.7) a client that can't encrypt never gets at an encrypted share.
   if (share.encrypt && session.encryptor === undefined) return request.fail(NtStatus.ACCESS_DENIED)
   if (session.trees.size >= server.settings.limits.treesPerSession) return request.fail(NtStatus.INSUFFICIENT_RESOURCES)

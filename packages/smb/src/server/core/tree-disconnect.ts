@@ -4,11 +4,7 @@ import type { Outcome } from './handler-api.ts'
 import type { SmbRequest } from './request.ts'
 
 export async function treeDisconnect(request: SmbRequest): Promise<Outcome> {
-  const { session, tree, connection } = request
-  session.trees.delete(tree.id)
-  connection.server.gauges.trees.add(-1)
-  for (const channel of session.channels.values()) channel.connection.running.cancelWhere(other => other.tree === tree && other !== request)
-  await session.closeOpens('tree-disconnect', tree)
-  session.checkpoint()
+  const { session, tree } = request
+  await session.endTree(tree, { reason: 'tree-disconnect', except: request })
   return replyEmpty(request)
 }

@@ -1,6 +1,7 @@
 /** A share as this worker serves it, and a session's connection to one (MS-SMB2 3.3.1.6, 3.3.1.9). */
 import type { FileSystem } from '@holdfast/storage'
 import type { ShareConfig } from './config.ts'
+import type { ShareTraffic } from './counters.ts'
 import type { ShareContext, TreeContext } from './handler-api.ts'
 import type { Session } from './session.ts'
 
@@ -14,10 +15,12 @@ export class Share implements ShareContext {
   readonly config: ShareConfig
   readonly fileSystem: FileSystem | undefined
   extension: unknown
+  readonly traffic: ShareTraffic
   /** Lower-case names; undefined: everybody. */
   readonly users: ReadonlySet<string> | undefined
 
-  constructor(config: ShareConfig, fileSystem: FileSystem | undefined) {
+  constructor(config: ShareConfig, fileSystem: FileSystem | undefined, traffic: ShareTraffic) {
+    this.traffic = traffic
     this.config = config
     this.name = config.name
     this.type = config.type ?? 'disk'
@@ -44,6 +47,7 @@ export class Tree implements TreeContext {
   readonly session: Session
   readonly share: Share
   readonly maximalAccess: number
+  hasEnded = false
 
   constructor(id: number, session: Session, share: Share) {
     this.id = id

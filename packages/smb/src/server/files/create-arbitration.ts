@@ -87,7 +87,7 @@ export function addOpen(
     request.session.opens.add(open, plan.seat?.volatileId)
   } catch (error) {
     // Its session has ended meanwhile: a durable one waits for its client. Nobody is left to be told what fails.
-    open.onGone('connection-lost').catch(() => undefined)
+    open.onGone(request.tree.hasEnded ? 'ended' : 'connection-lost').catch(() => undefined)
     throw error
   }
   request.setOpen(open)

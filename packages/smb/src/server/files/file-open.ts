@@ -45,6 +45,8 @@ export class FileOpen implements ServerOpen {
   /** Granted access mask. */
   readonly access: number
   readonly createOptions: number
+  /** When it was opened, in milliseconds since 1970. */
+  sinceMs = Date.now()
   /** FilePositionInformation. */
   position = 0n
   /** FileModeInformation. */
@@ -61,6 +63,8 @@ export class FileOpen implements ServerOpen {
   renamed: { readonly changedAt: FileTime; readonly shown: FileTime } | undefined
   /** Where the next query of extended attributes goes on. */
   eaIndex = 0
+  /** Its client is gone and may come back; nobody serves it. */
+  isWaiting = false
   #stream: string
   #onUse: (() => void) | undefined
   #closing: Promise<void> | undefined
@@ -137,11 +141,13 @@ export class FileOpen implements ServerOpen {
     this.used()
     this.search = undefined
     if (this.delayed !== undefined) await settleAtClose(this)
-    if (!(await this.files.opens.park(this.grant, isReplayEligible))) await this.close()
+    if (await this.files.opens.park(this.grant, isReplayEligible)) this.isWaiting = true
+    else await this.close()
   }
 
   /** Goes on where another object for the same open was. */
-  resume({ position, mode, frozen, hasWritten, renamed }: FileOpen): void {
+  resume({ sinceMs, position, mode, frozen, hasWritten, renamed }: FileOpen): void {
+    this.sinceMs = sinceMs
     this.position = position
     this.mode = mode
     this.frozen = frozen
@@ -161,8 +167,19 @@ export class FileOpen implements ServerOpen {
   letGo(): void {
     this.used()
     this.tree.session.opens.remove(this)
-    const closed = this.takeHandle()?.close()
-    if (closed instanceof Promise) closed.catch(() => undefined)
+    const handle = this.takeHandle()
+    if (handle !== undefined) void this.#giveUp(handle)
+  }
+
+  /** Nobody is left to be told what fails. */
+  async #giveUp(handle: FileHandle): Promise<void> {
+    try {
+      await settleAtClose(this)
+    } catch {
+      // The file has gone behind our back.
+    }
+    const closed = handle.close()
+    if (closed instanceof Promise) await closed.catch(() => undefined)
   }
 
   /** Gives everything up; deletes the file when it was the last open of one marked for deletion. */
@@ -177,13 +194,19 @@ export class FileOpen implements ServerOpen {
     this.search = undefined
     publishPending(this)
     const result = this.files.opens.close(this.grant)
-    const { deleteNow } = result instanceof Promise ? await result : result
+    const { deleteNow } = result instanceof Promise ? await result.catch((error: unknown) => this.#abandon(error)) : result
     if (deleteNow === undefined) {
       const closed = this.handle.close()
       if (closed instanceof Promise) await closed
       return
     }
     await this.#remove(deleteNow)
+  }
+
+  /** The share is going, and its owner with it. */
+  async #abandon(error: unknown): Promise<never> {
+    await this.handle.close()
+    throw error
   }
 
   async #remove(order: DeleteOrder): Promise<void> {

@@ -17,7 +17,7 @@ export { breakEvents } from './oplock-break.ts'
 export { PipeServices } from './pipe-services.ts'
 export { ShareFiles } from './share-files.ts'
 export type { ShareFilesOptions } from './share-files.ts'
-export { removeByPath } from './file-open.ts'
+export { FileOpen, removeByPath } from './file-open.ts'
 export { publishRemoval } from './notices.ts'
 
 export const fileCommands: FileCommands = {

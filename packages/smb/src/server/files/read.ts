@@ -47,6 +47,7 @@ function readData(request: RequestContext, open: FileOpen, range: Range): Outcom
 function replyRead(request: RequestContext, body: Buffer, result: Range & { readonly arrived: number; readonly open: FileOpen }): Outcome {
   const { arrived, minimum, length } = result
   if ((arrived === 0 && length > 0) || arrived < minimum) return request.fail(NtStatus.END_OF_FILE)
+  request.transferredBytes = arrived
   result.open.position = BigInt(result.offset + arrived)
   writeReadBody(body, arrived)
   return request.reply(fixedBytes + Math.max(arrived, arrived === 0 ? 1 : 0))

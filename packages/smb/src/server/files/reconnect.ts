@@ -68,7 +68,7 @@ async function takeUp(request: RequestContext, files: ShareFiles, plan: CreatePl
     if (seat !== undefined && opens.isFree(seat.volatileId)) opens.restore(open, seat.volatileId)
     else opens.add(open, plan.seat?.volatileId)
   } catch (error) {
-    await open.onGone('connection-lost')
+    await open.onGone(request.tree.hasEnded ? 'ended' : 'connection-lost')
     throw error
   }
   request.setOpen(open)

@@ -39,7 +39,7 @@ const endOfMillisecond = (): FileTime => fileTimeOfMs(Date.now()) + 9_999n
 export class ShareFiles {
   readonly fileSystem: FileSystem
   readonly opens: Opens
-  readonly options: ShareFilesOptions
+  #options: ShareFilesOptions
   readonly now: () => number
   readonly wallClock: () => FileTime
   /** This worker's opens of the share, by persistent id. */
@@ -57,12 +57,21 @@ export class ShareFiles {
   readonly #inherited = new WeakMap<SecurityDescriptor, Map<string, Buffer>>()
 
   constructor(options: ShareFilesOptions) {
-    this.options = options
+    this.#options = options
     this.now = options.now ?? (() => performance.now())
     this.wallClock = options.wallClock ?? endOfMillisecond
     this.fileSystem = options.fileSystem
     this.opens = options.opens
     this.#rootDescriptor = defaultRootDescriptor({ owner: options.owner, group: options.group })
+  }
+
+  get options(): ShareFilesOptions {
+    return this.#options
+  }
+
+  /** The share is to be otherwise: counts for all that is asked from here on. */
+  change(settings: Pick<ShareFilesOptions, 'accessBasedEnumeration' | 'delayedWriteTimes'>): void {
+    this.#options = { ...this.#options, ...settings }
   }
 
   /** The token of a session's user; made anew after a re-authentication. */

@@ -69,6 +69,7 @@ async function finishSlowly(request: RequestContext, open: FileOpen, piece: Piec
 }
 
 function written(request: RequestContext, open: FileOpen, piece: Piece): Outcome {
+  request.transferredBytes = piece.data.length
   open.position = BigInt(piece.offset + piece.data.length)
   publishWrite(open, notifyFilters.size | notifyFilters.lastWrite)
   return replyWritten(request, piece.data.length)

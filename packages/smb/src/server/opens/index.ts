@@ -8,6 +8,7 @@ export { createOpenTableClient, hashOwner, type OpenTableClient, type OpenTableC
 export { defaultBreakTimeoutMs, OpenTable, type OpenTableOptions } from './open-table.ts'
 export type { Opens } from './opens.ts'
 export type { OpenChanges, OpenStore } from './journal.ts'
+export { OwnedOpens } from './owned-opens.ts'
 export type { OpensNode } from './owner-service.ts'
 export { createPartitionMemory } from './partition-memory.ts'
 export { Pending } from './pending.ts'

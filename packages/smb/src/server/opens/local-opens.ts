@@ -13,6 +13,7 @@ import type {
   LeaseAcknowledgement,
   LockElement,
   LockSequence,
+  OpenRecord,
   OpenReference,
   OpenRequest,
   OpenResult,
@@ -178,6 +179,10 @@ export class LocalOpens implements Opens {
 
   cachingOf({ openId }: OpenReference): CachingRecord | undefined {
     return this.#table.recordOf(openId)?.caching
+  }
+
+  recordOf({ openId }: OpenReference): OpenRecord | undefined {
+    return this.#table.recordOf(openId)
   }
 
   pathOf({ openId }: OpenReference): { readonly path: string; readonly stream: string } | undefined {

@@ -5,7 +5,8 @@ import type { OpenStore } from './journal.ts'
 import { openIdsOf } from './open-ids.ts'
 import { OpenTable } from './open-table.ts'
 import type { Opens } from './opens.ts'
-import { clientObject, ownerObject, OwnerService, type OpensNode } from './owner-service.ts'
+import { OwnedOpens } from './owned-opens.ts'
+import { clientObject, OwnerService, type OpensNode } from './owner-service.ts'
 import type { TableMessage } from './partition-state.ts'
 import { RemoteOpens } from './remote-opens.ts'
 import { createScheduler, type Scheduler } from './scheduler.ts'
@@ -32,7 +33,10 @@ export interface OpenTableClientOptions {
 }
 
 /** The open table of a partition, wherever it is. */
-export type OpenTableClient = Opens & Disposable
+export interface OpenTableClient extends Opens, Disposable {
+  /** On the owner. */
+  readonly owned?: OwnedOpens
+}
 
 /** Spreads partitions over the workers by a hash of their name (FNV-1a). */
 export const hashOwner = (partition: string, workers: number): number => {
@@ -84,7 +88,7 @@ const createOwner = (options: OpenTableClientOptions, scheduler: Scheduler): Ope
     onError: error => events.onStoreError?.(error),
   })
   const opens = new LocalOpens({ worker: node.index, table, service, admission })
-  return Object.assign(opens, { [Symbol.dispose]: () => node.unregister(ownerObject(partition)) })
+  return Object.assign(opens, { owned: new OwnedOpens(table, service), [Symbol.dispose]: () => service[Symbol.dispose]() })
 }
 
 /**

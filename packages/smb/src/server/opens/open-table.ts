@@ -270,6 +270,18 @@ export class OpenTable {
     this.#closeUnserved(open)
   }
 
+  /** The same for an administrator. False: there is no such open. */
+  forceClose(openId: bigint): boolean {
+    const open = this.#state.opens.get(openId)
+    if (open !== undefined) this.#end(open)
+    return open !== undefined
+  }
+
+  /** Ids of the opens that wait for their clients. */
+  *waiting(): IterableIterator<bigint> {
+    for (const { id, worker } of this.#state.opens.values()) if (worker === noWorker) yield id
+  }
+
   /** FSCTL_LMR_REQUEST_RESILIENCY (MS-SMB2 3.3.5.15.9). Undefined: there is no such open. */
   makeResilient(openId: bigint, request: ResiliencyRequest): DurableRequest | undefined {
     const open = this.#state.opens.get(openId)

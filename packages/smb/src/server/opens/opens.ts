@@ -9,6 +9,7 @@ import type {
   LockElement,
   LockSequence,
   MaybePromise,
+  OpenRecord,
   OpenReference,
   OpenRequest,
   OpenResult,
@@ -65,6 +66,8 @@ export interface Opens {
   contend(open: OpenReference, kind: ContendKind): void
   /** What the open's client may cache, as far as this worker knows; undefined where it may nothing. */
   cachingOf(open: OpenReference): CachingRecord | undefined
+  /** All that is known of one's own open; undefined when it is closed. */
+  recordOf(open: OpenReference): OpenRecord | undefined
   /** Current path and stream name of one's own open, undefined when it is closed. */
   pathOf(open: OpenReference): { readonly path: string; readonly stream: string } | undefined
   readonly notify: Notifications

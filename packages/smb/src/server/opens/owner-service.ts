@@ -5,6 +5,7 @@ import { afterFlush, pendingAfterFlush } from './journal.ts'
 import type { OpenTable } from './open-table.ts'
 import { Pending } from './pending.ts'
 import type { Scheduler } from './scheduler.ts'
+import { onWorkerLost } from './worker-losses.ts'
 import type {
   CachingRecord,
   CloseResult,
@@ -117,7 +118,9 @@ export class OwnerService {
   readonly #clientObject: string
   readonly #cancellable = new Map<string, () => void>()
   readonly #awaited = new Set<number>()
+  readonly #unlisten: () => void
   #recovered: (() => void) | undefined
+  #isOver = false
 
   constructor(options: {
     readonly node: OpensNode
@@ -132,10 +135,17 @@ export class OwnerService {
     this.#clientObject = clientObject(options.table.partition)
     this.#startRecovery(options)
     options.node.register(ownerObject(options.table.partition), this.#object())
-    options.node.onWorkerLost(worker => {
+    this.#unlisten = onWorkerLost(options.node, worker => {
       this.#table.dropWorker(worker)
       this.#reported(worker)
     })
+  }
+
+  /** There is no such share any more. */
+  [Symbol.dispose](): void {
+    this.#isOver = true
+    this.#unlisten()
+    this.#node.unregister(ownerObject(this.#table.partition))
   }
 
   #startRecovery(options: {
@@ -167,6 +177,7 @@ export class OwnerService {
     this.#table.recover().then(
       () => this.#reported(theStore),
       (error: unknown) => {
+        if (this.#isOver) return
         onError(error)
         scheduler.after(loadRetryMs, () => this.#load({ scheduler, onError }))
       },

@@ -8,6 +8,7 @@ import { noSlot, PartitionMemory } from './partition-memory.ts'
 import type { TableMessage } from './partition-state.ts'
 import { Pending } from './pending.ts'
 import type { Scheduler } from './scheduler.ts'
+import { onWorkerLost } from './worker-losses.ts'
 import {
   leaseStates,
   type CachingRecord,
@@ -17,6 +18,7 @@ import {
   type LockElement,
   type LockSequence,
   type MaybePromise,
+  type OpenRecord,
   type OpenReference,
   type OpenRequest,
   type OpenResult,
@@ -57,6 +59,7 @@ export class RemoteOpens implements Opens {
   #attached: PromiseWithResolvers<void> | undefined
   #retry: (() => void) | undefined
   #disposed = false
+  readonly #unlisten: () => void
 
   constructor(options: {
     readonly node: OpensNode
@@ -75,13 +78,15 @@ export class RemoteOpens implements Opens {
     this.#admission = new Admission(options.scheduler, options.events)
     this.notify = this.#notifications()
     options.node.register(clientObject(options.partition), this.#clientObject())
-    options.node.onWorkerLost(worker => worker === this.#owner && this.#detached())
+    this.#unlisten = onWorkerLost(options.node, worker => worker === this.#owner && this.#detached())
     this.#detached()
   }
 
   [Symbol.dispose](): void {
     this.#disposed = true
     this.#retry?.()
+    this.#attached?.resolve()
+    this.#unlisten()
     this.#node.unregister(clientObject(this.partition))
   }
 
@@ -140,6 +145,7 @@ export class RemoteOpens implements Opens {
   async #call<M extends keyof OwnerMethods>(method: M, argument: Argument<M>, givenUp?: () => boolean): Promise<Answer<M> | undefined> {
     for (;;) {
       if (this.#attached !== undefined) await this.#attached.promise
+      if (this.#disposed) throw new Error(`the share ${this.partition} has gone`)
       if (givenUp?.() === true) return undefined
       try {
         return (await this.#node.call(this.#owner, this.#object, method, argument)) as Answer<M>
@@ -301,6 +307,10 @@ export class RemoteOpens implements Opens {
 
   cachingOf({ openId }: OpenReference): CachingRecord | undefined {
     return this.#opens.get(openId)?.caching
+  }
+
+  recordOf({ openId }: OpenReference): OpenRecord | undefined {
+    return this.#opens.get(openId)?.record(this.#node.index)
   }
 
   pathOf({ openId }: OpenReference): { readonly path: string; readonly stream: string } | undefined {

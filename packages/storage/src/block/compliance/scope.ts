@@ -11,13 +11,15 @@ export interface BlockDeviceUnderTest {
   snapshot?(name: string): Promise<void>
   openSnapshot?(name: string): Promise<BlockDevice>
   deleteSnapshot?(name: string): Promise<void>
+  /** Changes the byte of the medium that belongs to this place, of a device that has checksums and can be opened again. */
+  damage?(offset: number): void | Promise<void>
   dispose(): void | Promise<void>
 }
 
 /** A check: its title, what it needs, what it does. */
 export interface BlockDeviceCheck {
   readonly title: string
-  readonly needs?: 'resize' | 'reopen' | 'snapshot'
+  readonly needs?: 'resize' | 'reopen' | 'snapshot' | 'damage'
   readonly run: (subject: BlockDeviceUnderTest) => Promise<void>
 }
 

@@ -85,7 +85,7 @@ describe('the journal of atomic writes', { skip: unsupportedReason ?? false }, (
     await all
     assert.ok(most > 1)
     assert.deepEqual(await readEntries(file), [])
-    assert.equal(fs.statSync(`/proc/self/fd/${file.fd}`).size, journalBytes)
+    assert.equal(fs.statSync(`/proc/self/fd/${file.descriptors.data}`).size, journalBytes)
     await journal.close()
   })
 

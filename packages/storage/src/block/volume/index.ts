@@ -1,7 +1,7 @@
 /** Thin volumes: disks in sparse files. */
 export { VolumeError, volumeErrorCodes } from './errors.ts'
 export type { VolumeErrorCode } from './errors.ts'
-export type { NewVolume, StepHook, VolumeDevice, VolumeManager, VolumeManagerOptions } from './manager.ts'
+export type { CorruptBlock, NewVolume, StepHook, VolumeDevice, VolumeManager, VolumeManagerOptions } from './manager.ts'
 export { VolumeRecords, memoryVolumeMetadata } from './memory-metadata.ts'
 export type { VolumeMetadata } from './metadata.ts'
 export { openVolumes, recoverVolumes } from './open-volumes.ts'

@@ -1,19 +1,14 @@
 /**
  * The layers of a partition, one over the other. The lowest (the base) is a file whose holes are zeros. Of those above it only the blocks count
- * that are valid: the file has data there. What a layer has not, is read from those beneath it. It keeps no order: whoever calls has a turn
+ * that are valid, as its map says. What a layer has not, is read from those beneath it. It keeps no order: whoever calls has a turn
  * for whole blocks.
  */
 import { bytesOf, partOf } from '../buffers.ts'
-import type { BackingFile } from './backing-file.ts'
+import { BlockDeviceError } from '../block-device.ts'
+import type { FilePlace } from '../block-device.ts'
+import { flushLayer } from './layer.ts'
+import type { Layer } from './layer.ts'
 import type { StepHook } from './manager.ts'
-import type { Validity } from './validity.ts'
-
-/** A layer; the base has no `validity`. */
-export interface Layer {
-  readonly number: number
-  readonly file: BackingFile
-  readonly validity: Validity | undefined
-}
 
 /** What a stack is made of. */
 export interface LayerStackOptions {
@@ -78,6 +73,13 @@ export class LayerStack {
     return true
   }
 
+  /** Undefined where several layers have it. */
+  placeNow(offset: number, lengthBytes: number, top: number): FilePlace | undefined {
+    const source = top === 0 ? 0 : this.#sourceOf(offset, top)
+    const end = offset + lengthBytes
+    return top === 0 || this.#sourceEnd(offset, end, source, top) === end ? this.#layers[source].file.placeNow?.(offset, lengthBytes) : undefined
+  }
+
   async read(into: readonly Buffer[], offset: number, top: number): Promise<void> {
     const end = offset + bytesOf(into)
     const reads: Promise<void>[] = []
@@ -120,8 +122,7 @@ export class LayerStack {
     const whole = this.#wholeBlocks(target, { from, offset, length })
     for (const { at, scratch } of whole.missing) if (!this.readNow([scratch], at, target - 1)) return false
     const written = this.#layers[target].file.writeNow(whole.from, whole.offset)
-    this.#wrote(target, whole.offset, written)
-    return written === whole.length
+    return this.#couldNote(target, whole.offset, written) && written === whole.length
   }
 
   async write(from: readonly Buffer[], offset: number, isDurable: boolean): Promise<void> {
@@ -140,6 +141,7 @@ export class LayerStack {
     const whole = this.#wholeBlocks(target, { from, offset, length: bytesOf(from), scratch: own })
     for (const { at, scratch } of whole.missing) await this.read([scratch], at, target - 1)
     await file.write(whole.from, whole.offset, { isDurable, written: bytes => this.#wrote(target, whole.offset, bytes) })
+    if (isDurable) await this.#layers[target].validity!.flushRange(...this.#blocksOf(whole.offset, whole.length))
   }
 
   /** A layer above the base gets whole blocks: what it has not of the first and the last one comes from those beneath, into `scratch`. */
@@ -177,6 +179,23 @@ export class LayerStack {
     const begin = offset - (offset % this.blockBytes)
     const end = offset + bytes - ((offset + bytes) % this.blockBytes)
     if (end > begin) this.#layers[target].validity?.set(begin, end - begin)
+  }
+
+  /** As `#wrote`. False: it could not be noted; whoever writes again will hear why. */
+  #couldNote(target: number, offset: number, bytes: number): boolean {
+    try {
+      this.#wrote(target, offset, bytes)
+      return true
+    } catch (error) {
+      if (!(error instanceof BlockDeviceError)) throw error
+      return false
+    }
+  }
+
+  /** The blocks that a range is in. */
+  #blocksOf(offset: number, lengthBytes: number): [offset: number, lengthBytes: number] {
+    const begin = offset - (offset % this.blockBytes)
+    return [begin, Math.ceil((offset + lengthBytes - begin) / this.blockBytes) * this.blockBytes]
   }
 
   async unmap(offset: number, lengthBytes: number): Promise<void> {
@@ -248,7 +267,8 @@ export class LayerStack {
 
   /**
    * Moves a page of a layer into the one beneath it, so that at every moment, after a power failure too, the layers together read as before:
-   * what is moved is on stable storage beneath before it is removed above, and that it is removed is stable before it may be written beneath.
+   * what is moved is on stable storage beneath before it is removed above, and that it is removed is stable before it may be written beneath,
+   * or its space is given back.
    * When all pages have been moved in ascending order nothing is left above.
    */
   async merge(layer: Layer, offset: number, onStep: StepHook): Promise<void> {
@@ -266,11 +286,11 @@ export class LayerStack {
       at = runEnd
     }
     if (isMoved) {
-      await beneath.file.flush()
+      await flushLayer(beneath)
+      await onStep(`remove ${offset}`)
+      await layer.validity!.remove(offset, this.pageBytes)
       await onStep(`punch ${offset}`)
       await layer.file.punch(offset, this.pageBytes)
-      layer.validity!.clear(offset, this.pageBytes)
-      await layer.file.flush()
     }
     if (index === this.top) this.#mergedBytes = end
   }

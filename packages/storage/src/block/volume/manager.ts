@@ -10,6 +10,15 @@ export interface VolumeManagerOptions {
   readonly metadata: VolumeMetadata
   /** Called before each step that leaves a trace on the disk, with what it is, and waited for. Tests end the process there. */
   readonly onStep?: StepHook
+  /** Hears of each read that finds a block which is not what was written (`checksums`); whoever reads gets the error `CORRUPT`. */
+  readonly onCorrupt?: (found: CorruptBlock) => void
+}
+
+/** A block that does not have its checksum. */
+export interface CorruptBlock {
+  readonly volume: string
+  /** Of the volume, in bytes. */
+  readonly offset: number
 }
 
 /** Hears of a step that is about to be done. */

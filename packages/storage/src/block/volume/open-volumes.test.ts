@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, describe, test } from 'node:test'
 import { memoryStore } from '@holdfast/cluster'
 import { unsupportedReason } from '@holdfast/posix'
-import { contentOf, pattern } from '../compliance/scope.ts'
+import { assertSame, contentOf, pattern } from '../compliance/scope.ts'
 import { VolumeError, VolumeRecords, memoryVolumeMetadata, openVolumes, storeVolumeMetadata } from './index.ts'
 import type { VolumeErrorCode, VolumeManager, VolumeMetadata } from './index.ts'
 
@@ -65,6 +66,25 @@ describe('volumes', { skip: unsupportedReason ?? false }, () => {
     assert.deepEqual(await again.get('disk2'), records[1])
     assert.deepEqual((await again.open('disk2')).record, records[1])
     assert.equal((await again.openSnapshot('disk2', 'monday')).sizeBytes, mebibyte)
+  })
+
+  test('hold the same in a copy of their folder in which zeros have become holes', async () => {
+    const [folder, copy] = [newFolder(), newFolder()]
+    const records = new VolumeRecords()
+    const expected = pattern(mebibyte)
+    {
+      await using volumes = await openVolumes({ folder, metadata: memoryVolumeMetadata(records) })
+      await volumes.create({ name: 'disk', sizeBytes: mebibyte, pageBytes: 65_536 })
+      const device = await volumes.open('disk')
+      await device.write([expected], 0)
+      await volumes.snapshot('disk', 'one')
+      await device.write([Buffer.alloc(20_480)], 40_960)
+      expected.fill(0, 40_960, 61_440)
+    }
+    execFileSync('cp', ['-r', '--sparse=always', `${folder}/.`, copy])
+    await using volumes = await openVolumes({ folder: copy, metadata: memoryVolumeMetadata(records) })
+    assertSame(await contentOf(await volumes.open('disk')), expected, 'the copy')
+    assertSame(await contentOf(await volumes.openSnapshot('disk', 'one')), pattern(mebibyte), 'its snapshot')
   })
 
   test('say what is wrong, and what to do about it', async () => {

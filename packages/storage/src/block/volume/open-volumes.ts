@@ -1,14 +1,15 @@
 /** `VolumeManager`: by name, one thing after the other. */
 import { randomBytes, randomUUID } from 'node:crypto'
 import fs from 'node:fs/promises'
+import { Serial } from '@holdfast/cluster'
 import type { BlockDevice } from '../block-device.ts'
 import { copyDevice } from './copy-device.ts'
 import { VolumeError } from './errors.ts'
 import { checkName, checkSize, shapeOf } from './limits.ts'
 import type { NewVolume, VolumeDevice, VolumeManager, VolumeManagerOptions } from './manager.ts'
+import { filesOf } from './open-layers.ts'
 import { partitionSizes, publicRecord } from './record.ts'
 import type { SnapshotRecord, StoredSnapshot, StoredVolume, VolumeRecord } from './record.ts'
-import { Serial } from './serial.ts'
 import { findSnapshotKind } from './snapshot-kind.ts'
 import { VolumeFiles, filesystemError } from './volume-files.ts'
 import { Volume } from './volume.ts'
@@ -61,8 +62,8 @@ class Manager implements VolumeManager {
     await files.makeFolder()
     const { kind, blockBytes } = await findSnapshotKind(files.path)
     checkSize(record.sizeBytes, { ...record, blockBytes })
-    await files.make(partitionSizes(record).map((sizeBytes, partition) => ({ partition, layer: 0, sizeBytes })))
     const ready: StoredVolume = { ...record, state: 'ready', snapshotKind: kind, physicalBlockBytes: blockBytes }
+    await files.make(partitionSizes(ready).flatMap((_, partition) => filesOf(ready, partition, ready.layers)))
     if (source !== undefined) await this.#fill(ready, source)
     await this.#step('save record')
     await this.#options.metadata.save(ready)
@@ -72,9 +73,9 @@ class Manager implements VolumeManager {
   /** Gives a new volume the content of a snapshot. */
   async #fill(record: StoredVolume, { volume, snapshot }: Source): Promise<void> {
     const files = this.#filesOf(record)
-    if (record.partitionBytes === volume.record.partitionBytes && (await volume.cloneSnapshot(snapshot, { files, sizes: partitionSizes(record) })))
-      return
-    const target = await Volume.open({ ...record, options: {} }, this.#contextOf(record))
+    const isAlike = record.partitionBytes === volume.record.partitionBytes && record.options.checksums === volume.record.options.checksums
+    if (isAlike && (await volume.cloneSnapshot(snapshot, { files, sizes: partitionSizes(record) }))) return
+    const target = await Volume.open({ ...record, options: { ...record.options, isReadOnly: false } }, this.#contextOf(record))
     try {
       await copyDevice(await volume.openSnapshot(snapshot.name), target.device)
       await target.device.flush()
@@ -164,7 +165,7 @@ class Manager implements VolumeManager {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    await Promise.all([...this.#open.keys()].map(name => this.#serial.run([name], () => this.#release(name, true))))
+    await Promise.all([...this.#open.keys()].map(name => this.#serial.run(name, () => this.#release(name, true))))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -233,7 +234,12 @@ class Manager implements VolumeManager {
   }
 
   #contextOf(record: StoredVolume): VolumeContext {
-    return { files: this.#filesOf(record), metadata: this.#options.metadata, onStep: step => this.#step(step) }
+    return {
+      files: this.#filesOf(record),
+      metadata: this.#options.metadata,
+      onStep: step => this.#step(step),
+      onCorrupt: offset => this.#options.onCorrupt?.({ volume: record.name, offset }),
+    }
   }
 
   async #step(step: string): Promise<void> {

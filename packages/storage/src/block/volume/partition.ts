@@ -1,9 +1,11 @@
 /** A contiguous range of a volume, in files of its own: its bytes, and who may touch them when. */
 import { BlockDeviceError } from '../block-device.ts'
-import type { BlockWriteOptions, MismatchAt, ProvisioningRun } from '../block-device.ts'
+import type { BlockWriteOptions, FilePlace, MismatchAt, ProvisioningRun } from '../block-device.ts'
 import { bytesOf, firstDifference, orInto } from '../buffers.ts'
+import { closeLayers, flushLayer } from './layer.ts'
+import type { Layer } from './layer.ts'
 import { LayerStack } from './layer-stack.ts'
-import type { Layer, LayerStackOptions } from './layer-stack.ts'
+import type { LayerStackOptions } from './layer-stack.ts'
 import type { StepHook } from './manager.ts'
 import { RangeOrder } from './range-order.ts'
 import type { Turn } from './range-order.ts'
@@ -32,17 +34,21 @@ export class LocalPartition implements Partition {
     return this.#stack.layers
   }
 
+  placeNow(offset: number, lengthBytes: number): FilePlace | undefined {
+    return this.#isFree(lengthBytes, offset, false) ? this.#stack.placeNow(offset, lengthBytes, this.#stack.top) : undefined
+  }
+
   readNow(into: readonly Buffer[], offset: number): boolean {
-    return this.#isFree(into, offset, false) && this.#stack.readNow(into, offset, this.#stack.top)
+    return this.#isFree(bytesOf(into), offset, false) && this.#stack.readNow(into, offset, this.#stack.top)
   }
 
   writeNow(from: readonly Buffer[], offset: number): boolean {
-    return this.#isFree(from, offset, true) && this.#stack.writeNow(from, offset)
+    return this.#isFree(bytesOf(from), offset, true) && this.#stack.writeNow(from, offset)
   }
 
-  #isFree(buffers: readonly Buffer[], offset: number, isExclusive: boolean): boolean {
+  #isFree(lengthBytes: number, offset: number, isExclusive: boolean): boolean {
     if (this.#isClosed || this.#order.isIdle) return !this.#isClosed
-    return this.#order.isFree(this.#blockBegin(offset), this.#blockEnd(offset + bytesOf(buffers)), isExclusive)
+    return this.#order.isFree(this.#blockBegin(offset), this.#blockEnd(offset + lengthBytes), isExclusive)
   }
 
   async read(into: readonly Buffer[], offset: number): Promise<void> {
@@ -64,7 +70,7 @@ export class LocalPartition implements Partition {
 
   async flush(): Promise<void> {
     this.#checkOpen()
-    await Promise.all(this.layers.map(({ file }) => file.flush()))
+    await Promise.all(this.layers.map(flushLayer))
   }
 
   async unmap(offset: number, lengthBytes: number): Promise<void> {
@@ -137,7 +143,7 @@ export class LocalPartition implements Partition {
     }
     const readOnly = (): Promise<never> => Promise.reject(new BlockDeviceError('READ_ONLY'))
     return {
-      readNow: (into, offset) => this.#isFree(into, offset, false) && indexOf() >= 0 && this.#stack.readNow(into, offset, indexOf()),
+      readNow: (into, offset) => this.#isFree(bytesOf(into), offset, false) && indexOf() >= 0 && this.#stack.readNow(into, offset, indexOf()),
       read: (into, offset) => this.#read(into, offset, top),
       write: readOnly,
       flush: () => Promise.resolve(),
@@ -187,7 +193,7 @@ export class LocalPartition implements Partition {
     const unfreeze = await this.freeze()
     this.#isClosed = true
     unfreeze()
-    await Promise.all(this.layers.map(({ file }) => file.close()))
+    await closeLayers(this.layers)
   }
 
   #checkOpen(): void {

@@ -1,11 +1,13 @@
 /** What is known of a volume besides its bytes. */
 
-/** What somebody who makes a volume may choose for its logical unit. */
+/** What somebody who makes a volume may choose for good. */
 export interface VolumeOptions {
   /** Logical blocks, in bytes: 512 as a rule. */
   readonly blockBytes?: 512 | 4096
   /** It takes no writes. */
   readonly isReadOnly?: boolean
+  /** Each 4 KiB has a checksum (CRC32C) beside it, and is read only where it is true. `false` is as good as nothing. */
+  readonly checksums?: boolean
 }
 
 /** A state of a volume that stays. */

@@ -1,6 +1,6 @@
 /** A disk of partitions, wherever they are. */
 import { BlockDeviceError } from '../block-device.ts'
-import type { BlockDevice, BlockWriteOptions, MismatchAt, ProvisioningRun } from '../block-device.ts'
+import type { BlockDevice, BlockWriteOptions, FilePlace, MismatchAt, ProvisioningRun } from '../block-device.ts'
 import { bytesOf, firstDifference, partOf } from '../buffers.ts'
 import { Listeners } from '../listeners.ts'
 import type { AtomicWrites } from './atomic-journal.ts'
@@ -16,7 +16,7 @@ export type RemotePartition = Pick<
 >
 
 /** A partition: one that is here can be read and written at once. */
-export type Partition = RemotePartition & Partial<Pick<BlockDevice, 'readNow' | 'writeNow'>>
+export type Partition = RemotePartition & Partial<Pick<BlockDevice, 'placeNow' | 'readNow' | 'writeNow'>>
 
 /** What `RoutedVolume` is made of. */
 export interface RoutedVolumeOptions {
@@ -122,16 +122,21 @@ export class RoutedVolume implements BlockDevice {
     return () => this.#crossing.leave(turn)
   }
 
+  placeNow(offset: number, lengthBytes: number): FilePlace | undefined {
+    if (this.#isAlone) return this.#partitions[0].placeNow?.(offset, lengthBytes)
+    return this.#aloneNow(lengthBytes, offset, false)?.placeNow?.(offset % this.#partitionBytes, lengthBytes)
+  }
+
   readNow(into: readonly Buffer[], offset: number): boolean {
     if (this.#isAlone) return this.#partitions[0].readNow?.(into, offset) === true
-    const partition = this.#aloneNow(into, offset, false)
+    const partition = this.#aloneNow(bytesOf(into), offset, false)
     return partition?.readNow?.(into, offset % this.#partitionBytes) === true
   }
 
   writeNow(from: readonly Buffer[], offset: number): boolean {
     if (this.isReadOnly) return false
     if (this.#isAlone) return this.#partitions[0].writeNow?.(from, offset) === true
-    const partition = this.#aloneNow(from, offset, true)
+    const partition = this.#aloneNow(bytesOf(from), offset, true)
     return partition?.writeNow?.(from, offset % this.#partitionBytes) === true
   }
 
@@ -141,8 +146,7 @@ export class RoutedVolume implements BlockDevice {
   }
 
   /** The partition that all of a range is in, where nothing is in its way. */
-  #aloneNow(buffers: readonly Buffer[], offset: number, isExclusive: boolean): Partition | undefined {
-    const length = bytesOf(buffers)
+  #aloneNow(length: number, offset: number, isExclusive: boolean): Partition | undefined {
     if ((offset % this.#partitionBytes) + length > this.#partitionBytes) return undefined
     if (!this.#crossing.isIdle && !this.#crossing.isFree(offset, offset + length, isExclusive)) return undefined
     return this.#partitions[Math.floor(offset / this.#partitionBytes)]

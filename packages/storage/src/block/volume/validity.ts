@@ -1,14 +1,39 @@
 /** Which blocks of a layer hold something: a bitmap for each page that has any. */
 
+/** What a bitmap is of. */
+export interface BitmapShape {
+  readonly blockBytes: number
+  readonly pageBytes: number
+}
+
+const wordsOf = ({ blockBytes, pageBytes }: BitmapShape): number => Math.ceil(pageBytes / blockBytes / 32)
+
+/** What the bitmap of a page takes where it is kept. */
+export const bitmapBytesOf = (shape: BitmapShape): number => 4 * wordsOf(shape)
+
 /** Offsets and lengths in bytes, multiples of the block size where nothing else is said. */
 export class Validity {
   readonly #blockBytes: number
   readonly #pageBytes: number
+  readonly #pageWords: number
   readonly #pages: (Uint32Array | undefined)[] = []
 
-  constructor({ blockBytes, pageBytes }: { readonly blockBytes: number; readonly pageBytes: number }) {
-    this.#blockBytes = blockBytes
-    this.#pageBytes = pageBytes
+  constructor(shape: BitmapShape) {
+    this.#blockBytes = shape.blockBytes
+    this.#pageBytes = shape.pageBytes
+    this.#pageWords = wordsOf(shape)
+  }
+
+  /** Of a page, by number; undefined where nothing of it is valid. */
+  bitmapOf(page: number): Uint32Array | undefined {
+    return this.#pages[page]
+  }
+
+  /** Adds what a bitmap of the page has. */
+  add(page: number, bitmap: Uint32Array): void {
+    if (bitmap.every(word => word === 0)) return
+    const own = (this.#pages[page] ??= new Uint32Array(this.#pageWords))
+    for (const [index, word] of bitmap.entries()) own[index] |= word
   }
 
   /** Any offset: whether the block that it is in is valid. */
@@ -46,7 +71,7 @@ export class Validity {
   set(offset: number, lengthBytes: number): void {
     for (let at = offset; at < offset + lengthBytes; at += this.#blockBytes) {
       const block = Math.floor((at % this.#pageBytes) / this.#blockBytes)
-      const page = (this.#pages[Math.floor(at / this.#pageBytes)] ??= new Uint32Array(Math.ceil(this.#pageBytes / this.#blockBytes / 32)))
+      const page = (this.#pages[Math.floor(at / this.#pageBytes)] ??= new Uint32Array(this.#pageWords))
       page[block >>> 5] |= 1 << (block & 31)
     }
   }

@@ -1,4 +1,4 @@
-/** The files of one volume: `<folder>/<id>/<partition>.<layer>`, and the journal of its atomic writes. */
+/** The files of one volume: `<folder>/<id>/<partition>.<layer>`, what belongs to each of these, and the journal of its atomic writes. */
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { cloneFileRangeAsync, errno, orThrow } from '@holdfast/posix'
@@ -11,6 +11,33 @@ export interface VolumeFilesOptions {
   readonly id: string
   readonly onStep: StepHook
 }
+
+/** A layer's bytes, the map of its blocks that are valid, its checksums. */
+export type LayerPart = 'data' | 'map' | 'sums'
+
+/** A file of a layer. */
+export interface LayerFileName {
+  readonly partition: number
+  readonly layer: number
+  readonly part?: LayerPart
+}
+
+/** A file to be made. */
+export interface NewFile extends LayerFileName {
+  readonly sizeBytes: number
+  /** It takes its space at once: what is written there later cannot fail for want of it. */
+  readonly isFull?: boolean
+}
+
+const suffixes: Readonly<Record<LayerPart, string>> = { data: '', map: '.map', sums: '.sums' }
+
+const nameOf = ({ partition, layer, part = 'data' }: LayerFileName): string => `${partition}.${layer}${suffixes[part]}`
+
+/** The names that the files of these partitions and layers can have. */
+export const layerFileNames = ({ partitions, layers }: { readonly partitions: number; readonly layers: readonly number[] }): string[] =>
+  Array.from({ length: partitions }, (_, partition) =>
+    layers.flatMap(layer => Object.values(suffixes).map(suffix => `${partition}.${layer}${suffix}`)),
+  ).flat()
 
 const journalName = 'journal'
 const noSpace: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
@@ -39,8 +66,8 @@ export class VolumeFiles {
     this.#onStep = onStep
   }
 
-  pathOf(partition: number, layer: number): string {
-    return path.join(this.path, `${partition}.${layer}`)
+  pathOf(partition: number, layer: number, part?: LayerPart): string {
+    return path.join(this.path, nameOf({ partition, layer, ...(part && { part }) }))
   }
 
   get journalPath(): string {
@@ -55,31 +82,32 @@ export class VolumeFiles {
   }
 
   /** Empty files of these sizes, in place of what may be there. */
-  async make(files: readonly { readonly partition: number; readonly layer: number; readonly sizeBytes: number }[]): Promise<void> {
-    for (const { partition, layer, sizeBytes } of files) {
-      await this.#step(`make ${partition}.${layer}`, async () => {
-        await using file = await fs.open(this.pathOf(partition, layer), 'w')
-        await file.truncate(sizeBytes)
-        await file.sync()
+  async make(files: readonly NewFile[]): Promise<void> {
+    for (const { sizeBytes, isFull = false, ...file } of files) {
+      await this.#step(`make ${nameOf(file)}`, async () => {
+        await using handle = await fs.open(path.join(this.path, nameOf(file)), 'w')
+        if (isFull) await handle.writeFile(Buffer.alloc(sizeBytes))
+        else await handle.truncate(sizeBytes)
+        await handle.sync()
       })
     }
     await this.#step('sync folder', () => syncFolder(this.path))
   }
 
   /** Makes what a file holds the content of another, by sharing its blocks. False: this filesystem does not do that. */
-  async clone(sourceFd: number, { partition, layer }: { readonly partition: number; readonly layer: number }): Promise<boolean> {
-    return this.#step(`clone ${partition}.${layer}`, async () => {
-      await using target = await fs.open(this.pathOf(partition, layer), 'r+')
+  async clone(sourceFd: number, file: LayerFileName): Promise<boolean> {
+    return this.#step(`clone ${nameOf(file)}`, async () => {
+      await using target = await fs.open(path.join(this.path, nameOf(file)), 'r+')
       return await cloneWhole(sourceFd, target.fd)
     })
   }
 
   /** What was cloned is on stable storage. */
-  async sync(partition: number, layer: number, sizeBytes?: number): Promise<void> {
-    await this.#step(`sync ${partition}.${layer}`, async () => {
-      await using file = await fs.open(this.pathOf(partition, layer), 'r+')
-      if (sizeBytes !== undefined) await file.truncate(sizeBytes)
-      await file.sync()
+  async sync(file: LayerFileName, sizeBytes?: number): Promise<void> {
+    await this.#step(`sync ${nameOf(file)}`, async () => {
+      await using handle = await fs.open(path.join(this.path, nameOf(file)), 'r+')
+      if (sizeBytes !== undefined) await handle.truncate(sizeBytes)
+      await handle.sync()
     })
   }
 
@@ -106,9 +134,8 @@ export class VolumeFiles {
   }
 
   /** Removes all files but those of these partitions and layers, and the journal. */
-  async keepOnly({ partitions, layers }: { readonly partitions: number; readonly layers: readonly number[] }): Promise<void> {
-    const files = Array.from({ length: partitions }, (_, partition) => layers.map(layer => `${partition}.${layer}`)).flat()
-    const kept = new Set([...files, journalName])
+  async keepOnly(named: Parameters<typeof layerFileNames>[0]): Promise<void> {
+    const kept = new Set([...layerFileNames(named), journalName])
     for (const name of await this.#attempt(() => fs.readdir(this.path))) {
       if (!kept.has(name)) await this.#step(`remove ${name}`, () => fs.rm(path.join(this.path, name), { force: true, recursive: true }))
     }

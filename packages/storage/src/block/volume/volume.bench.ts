@@ -41,7 +41,8 @@ try {
   await volumes.create({ name: 'flat', sizeBytes: fileBytes })
   await volumes.create({ name: 'parts', sizeBytes: fileBytes, partitionBytes: 8 * mebibyte })
   await volumes.create({ name: 'layered', sizeBytes: fileBytes })
-  for (const name of ['flat', 'parts', 'layered']) {
+  await volumes.create({ name: 'checked', sizeBytes: fileBytes, options: { checksums: true } })
+  for (const name of ['flat', 'parts', 'layered', 'checked']) {
     const device = await volumes.open(name)
     for (let at = 0; at < fileBytes; at += mebibyte) await device.write(megabyte, at)
     if (name === 'layered') {
@@ -58,13 +59,12 @@ try {
   const isInMemory = preadVector(fd, page, 0, RWF_NOWAIT) < 0
   await time('system call: preadv2 of 4 KiB', 100_000, i => preadVector(fd, page, place(i), isInMemory ? 0 : RWF_NOWAIT))
   await time('system call: pwritev2 of 4 KiB', 15_000, i => pwriteVector(fd, page, place(i)))
-  await time('flat: readNow of 64 KiB in 16 buffers', 20_000, i => must(device.readNow(pieces, place(i))))
-  await time(
-    'flat: writeNow of 64 KiB in 16 buffers',
-    900,
-    i => must(device.writeNow(pieces, place(i))),
-    () => device.flush(),
-  )
+  for (const name of ['flat', 'checked']) {
+    const disk = await volumes.open(name)
+    const flush = (): Promise<void> => disk.flush()
+    await time(`${name}: readNow of 64 KiB in 16 buffers`, 20_000, i => must(disk.readNow(pieces, place(i))))
+    await time(`${name}: writeNow of 64 KiB in 16 buffers`, 900, i => must(disk.writeNow(pieces, place(i))), flush)
+  }
   await time('flat: readNow of 1 MiB', 1000, i => must(device.readNow(megabyte, place(i))))
   await time('flat: read of 4 KiB (thread pool)', 5000, i => device.read(page, place(i)))
   await time('flat: write of 4 KiB (thread pool)', 5000, i => device.write(page, place(i)))

@@ -2,25 +2,23 @@
 import { BlockDeviceError } from '../block-device.ts'
 import type { BlockDevice } from '../block-device.ts'
 import { AtomicJournal, journalBytes, readEntries } from './atomic-journal.ts'
-import { BackingFile } from './backing-file.ts'
+import type { BackingFile } from './backing-file.ts'
 import { VolumeError } from './errors.ts'
-import type { Layer } from './layer-stack.ts'
+import { closeLayers } from './layer.ts'
+import type { LayerFile } from './layer.ts'
 import type { StepHook, VolumeDevice } from './manager.ts'
 import type { VolumeMetadata } from './metadata.ts'
-import { LocalPartition } from './partition.ts'
+import { deviceAttempt, filesOf, openFile, openLayer, openLayers, openPartitions } from './open-layers.ts'
+import type { OpenLayersOptions } from './open-layers.ts'
+import type { LocalPartition } from './partition.ts'
 import { allLayers, partitionSizes, publicRecord } from './record.ts'
 import type { SnapshotRecord, StoredSnapshot, StoredVolume, VolumeRecord } from './record.ts'
 import { RoutedVolume } from './routed-volume.ts'
 import type { RoutedVolumeOptions } from './routed-volume.ts'
-import { Validity } from './validity.ts'
-import { filesystemError } from './volume-files.ts'
 import type { VolumeFiles } from './volume-files.ts'
 
-const sliceMs = 2
-
 /** What an open volume needs. */
-export interface VolumeContext {
-  readonly files: VolumeFiles
+export interface VolumeContext extends OpenLayersOptions {
   readonly metadata: VolumeMetadata
   readonly onStep: StepHook
 }
@@ -81,7 +79,7 @@ export class Volume {
   static async open(record: StoredVolume, context: VolumeContext): Promise<Volume> {
     const partitions = partitionSizes(record).length
     await context.files.keepOnly({ partitions, layers: allLayers(record) })
-    const volume = new Volume(record, await openPartitions(record, record.layers, context.files), context)
+    const volume = new Volume(record, await openPartitions(record, record.layers, context), context)
     try {
       await volume.#redo()
     } catch (error) {
@@ -128,12 +126,12 @@ export class Volume {
     const { files, onStep } = this.#context
     const count = this.#partitions.length
     const sizes = partitionSizes(record)
-    await files.make(sizes.flatMap((size, partition) => (partition < count ? [] : filesOf(partition, record.layers, size))))
+    await files.make(sizes.flatMap((_, partition) => (partition < count ? [] : filesOf(record, partition, record.layers))))
     for (const [index, { layers }] of this.#partitions.entries()) {
       await onStep(`grow ${index}`)
       await deviceAttempt(() => Promise.all(layers.map(({ file }) => file.grow(sizes[index]))))
     }
-    const added = await openPartitions(record, record.layers, files, count)
+    const added = await openPartitions(record, record.layers, this.#context, count)
     try {
       await this.#save(record)
     } catch (error) {
@@ -158,14 +156,14 @@ export class Volume {
     const { files } = this.#context
     const layer = this.#record.nextLayer
     const sizes = partitionSizes(this.#record)
-    await files.make(sizes.flatMap((size, partition) => filesOf(partition, [layer], size)))
+    await files.make(sizes.flatMap((_, partition) => filesOf(this.#record, partition, [layer])))
     await this.#flush()
     await this.#frozen(async () => {
       for (const [partition, { layers }] of this.#partitions.entries()) {
-        if (!(await files.clone(layers[0].file.fd, { partition, layer }))) throw unsupported(files.path)
+        if (!(await cloneLayer(layers[0].file, files, { partition, layer }))) throw unsupported(files.path)
       }
     })
-    for (const partition of sizes.keys()) await files.sync(partition, layer)
+    for (const [partition, { layers }] of this.#partitions.entries()) await syncLayer(layers[0].file, files, { partition, layer })
     await this.#save({ ...this.#record, nextLayer: layer + 1, snapshots: [...this.#record.snapshots, { ...snapshot, layer }] })
   }
 
@@ -174,8 +172,8 @@ export class Volume {
     const { files } = this.#context
     const number = this.#record.nextLayer
     const sizes = partitionSizes(this.#record)
-    await files.make(sizes.flatMap((size, partition) => filesOf(partition, [number], size)))
-    const added = await Promise.all(sizes.map((_, partition) => openLayer(this.#record, { files, partition, number, isBase: false })))
+    await files.make(sizes.flatMap((_, partition) => filesOf(this.#record, partition, [number])))
+    const added = await openLayers(sizes.map((_, partition) => openLayer(this.#record, { partition, number, isBase: false }, this.#context)))
     await this.#flush()
     try {
       await this.#frozen(async () => {
@@ -186,7 +184,7 @@ export class Volume {
         for (const [partition, layerFile] of added.entries()) this.#partitions[partition].push(layerFile)
       })
     } catch (error) {
-      await Promise.all(added.map(({ file }) => file.close()))
+      await closeLayers(added)
       throw error
     }
   }
@@ -212,7 +210,7 @@ export class Volume {
     const snapshot = this.#find(name)
     const isLayer = this.#record.layers.includes(snapshot.layer)
     const shape = { ...this.#record, sizeBytes: snapshot.sizeBytes }
-    const partitions = isLayer ? [] : await openPartitions(shape, [snapshot.layer], this.#context.files)
+    const partitions = isLayer ? [] : await openPartitions(shape, [snapshot.layer], this.#context)
     const layerNow = (): number | undefined => this.#record.snapshots.find(one => one.name === name)?.layer
     const options = this.#deviceOptions(shape, index => (isLayer ? this.#partitions[index].view(layerNow) : partitions[index]))
     const device = new RoutedVolume({ ...options, isReadOnly: true })
@@ -225,8 +223,8 @@ export class Volume {
     if (this.#record.layers.includes(layer)) return false
     await this.openSnapshot(name)
     for (const [partition, { layers }] of this.#snapshots.get(name)!.partitions.entries()) {
-      if (!(await files.clone(layers[0].file.fd, { partition, layer: 0 }))) return false
-      await files.sync(partition, 0, sizes[partition])
+      if (!(await cloneLayer(layers[0].file, files, { partition, layer: 0 }))) return false
+      await syncLayer(layers[0].file, files, { partition, layer: 0 }, sizes[partition])
     }
     return true
   }
@@ -308,7 +306,7 @@ export class Volume {
       })
       return this.#partitions.map(partition => partition.remove(index))
     })
-    await Promise.all(merged.map(({ file }) => file.close()))
+    await closeLayers(merged)
     await this.#removeLeftOvers()
   }
 
@@ -358,76 +356,24 @@ export class Volume {
   }
 }
 
-const filesOf = (partition: number, layers: readonly number[], sizeBytes: number): { partition: number; layer: number; sizeBytes: number }[] =>
-  layers.map(layer => ({ partition, layer, sizeBytes }))
+/** Which layer of which partition. */
+interface LayerPlace {
+  readonly partition: number
+  readonly layer: number
+}
+
+/** Makes a layer's files share the blocks of another's. False: this filesystem does not do that. */
+const cloneLayer = async ({ descriptors: { data, sums } }: LayerFile, files: VolumeFiles, target: LayerPlace): Promise<boolean> =>
+  (await files.clone(data, target)) && (sums === undefined || (await files.clone(sums, { ...target, part: 'sums' })))
+
+/** What was cloned is on stable storage. */
+const syncLayer = async ({ descriptors: { sums } }: LayerFile, files: VolumeFiles, target: LayerPlace, sizeBytes?: number): Promise<void> => {
+  await files.sync(target, sizeBytes)
+  if (sums !== undefined) await files.sync({ ...target, part: 'sums' })
+}
 
 const unsupported = (folder: string): VolumeError =>
   new VolumeError('SNAPSHOTS_UNSUPPORTED', `snapshots cannot be made in ${folder}: use a folder on btrfs, XFS or ext4`)
-
-const openPartitions = async (shape: StoredVolume, layers: readonly number[], files: VolumeFiles, first = 0): Promise<LocalPartition[]> => {
-  const { pageBytes, physicalBlockBytes: blockBytes } = shape
-  const partitions: LocalPartition[] = []
-  try {
-    for (const [partition, sizeBytes] of partitionSizes(shape).entries()) {
-      if (partition < first) continue
-      const opened = await openLayers(layers.map((number, index) => openLayer(shape, { files, partition, number, isBase: index === 0 })))
-      partitions.push(new LocalPartition({ sizeBytes, blockBytes, pageBytes, layers: opened }))
-    }
-  } catch (error) {
-    await Promise.all(partitions.map(partition => partition.close()))
-    throw error
-  }
-  return partitions
-}
-
-/** All of them, or none. */
-const openLayers = async (opening: readonly Promise<Layer>[]): Promise<Layer[]> => {
-  const results = await Promise.allSettled(opening)
-  const opened = results.filter(result => result.status === 'fulfilled').map(result => result.value)
-  const failed = results.find(result => result.status === 'rejected')
-  if (failed === undefined) return opened
-  await Promise.all(opened.map(({ file }) => file.close()))
-  throw failed.reason
-}
-
-const openLayer = async (
-  shape: StoredVolume,
-  { files, partition, number, isBase }: { files: VolumeFiles; partition: number; number: number; isBase: boolean },
-): Promise<Layer> => {
-  const file = openFile(files.pathOf(partition, number), files)
-  if (isBase) return { number, file, validity: undefined }
-  const validity = new Validity({ blockBytes: shape.physicalBlockBytes, pageBytes: shape.pageBytes })
-  try {
-    await deviceAttempt(() => findValid(file, validity, shape.partitionBytes))
-  } catch (error) {
-    await file.close()
-    throw error
-  }
-  return { number, file, validity }
-}
-
-/** Of a fragmented file there is much to be asked: others get their turn in between. */
-const findValid = async (file: BackingFile, validity: Validity, lengthBytes: number): Promise<void> => {
-  let begin = performance.now()
-  for (let at = 0; at < lengthBytes;) {
-    const { end, isData } = file.runNow(at, lengthBytes)
-    if (isData) validity.set(at, end - at)
-    at = end
-    if (performance.now() - begin < sliceMs) continue
-    await new Promise(resolve => setImmediate(resolve))
-    begin = performance.now()
-  }
-}
-
-const openFile = (path: string, files: VolumeFiles): BackingFile => {
-  try {
-    return new BackingFile(path)
-  } catch (error) {
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-    if (isMissing) throw new VolumeError('DAMAGED', `${path} is missing: put it back, or delete the volume`, { cause: error })
-    throw filesystemError(error, files.path)
-  }
-}
 
 /** Rejects with `BlockDeviceError`: somebody writes to the device. */
 const makeJournal = async (files: VolumeFiles): Promise<BackingFile> => {
@@ -437,15 +383,5 @@ const makeJournal = async (files: VolumeFiles): Promise<BackingFile> => {
   } catch (error) {
     const isFull = error instanceof VolumeError && error.code === 'NO_SPACE'
     throw new BlockDeviceError(isFull ? 'NO_SPACE' : 'WRITE_FAILED', { cause: error })
-  }
-}
-
-/** What a file of the volume says of its bytes, said of the volume. */
-const deviceAttempt = async <T>(action: () => Promise<T>): Promise<T> => {
-  try {
-    return await action()
-  } catch (error) {
-    if (!(error instanceof BlockDeviceError)) throw error
-    throw new VolumeError(error.code === 'NO_SPACE' ? 'NO_SPACE' : 'FOLDER_UNUSABLE', error.message, { cause: error })
   }
 }

@@ -1,4 +1,5 @@
 /** READ (SBC-4 5.16 to 5.19). */
+import type { BlockDevice } from '@holdfast/storage/block'
 import type { Command } from '../../command.ts'
 import { lba10, lba12, lba16, lba32, lba6, length10, length12, length16, length32, transferLength6 } from '../../cdb.ts'
 import type { LogicalUnit } from '../../logical-unit.ts'
@@ -13,13 +14,22 @@ function read(task: ScsiTask, unit: LogicalUnit, lba: number, blocks: number, le
   const { device, blockBytes } = unit
   const dataInBytes = blocks * blockBytes
   if (dataInBytes === 0) return good
-  const into = task.dataIn(dataInBytes)
   const offset = lba * blockBytes
+  if (dataInBytes >= placedBytesMin && (flags & FUA) === 0 && isPlaced(task, device, offset, dataInBytes)) return dataIn(dataInBytes)
+  const into = task.dataIn(dataInBytes)
   if (task.dataInLimitBytes < dataInBytes && task.dataInLimitBytes % blockBytes !== 0) return readPart(task, unit, into, offset, dataInBytes)
   if (task.dataInLimitBytes === 0) return dataIn(dataInBytes)
   if ((flags & FUA) !== 0) return readFromMedium(unit, into, offset, dataInBytes)
   if (device.readNow(into, offset)) return { status: Status.good, dataInBytes, dataOutBytes: 0 }
   return device.read(into, offset).then(() => dataIn(dataInBytes))
+}
+
+/** Less is copied sooner than said where it is. */
+const placedBytesMin = 32 << 10
+
+function isPlaced(task: ScsiTask, device: BlockDevice, offset: number, lengthBytes: number): boolean {
+  const place = task.dataInFrom && task.dataInLimitBytes >= lengthBytes ? device.placeNow?.(offset, lengthBytes) : undefined
+  return place !== undefined && task.dataInFrom?.(lengthBytes, place) === true
 }
 
 const dataIn = (dataInBytes: number): TaskResult => ({ status: Status.good, dataInBytes, dataOutBytes: 0 })

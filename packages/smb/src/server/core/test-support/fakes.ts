@@ -1,5 +1,5 @@
 /** An engine in memory: connections whose messages and responses are arrays. */
-import type { Connection, ConnectionHandler, Counter, Message, WorkerNode, WorkerObject, WorkerProtocol } from '@holdfast/engine'
+import type { Connection, ConnectionHandler, Counter, Histogram, Message, WorkerNode, WorkerObject, WorkerProtocol } from '@holdfast/engine'
 
 export class FakeMessage implements Message {
   readonly bytes: Buffer
@@ -46,6 +46,13 @@ export class FakeConnection implements Connection {
   sendPart(): never {
     throw new Error('SMB sends whole frames')
   }
+  settle(): never {
+    throw new Error('SMB keeps nothing with its writes')
+  }
+  readonly state = []
+  stay(): never {
+    throw new Error('SMB sessions are distributed ones')
+  }
   reframe(): never {
     throw new Error('SMB has one framing')
   }
@@ -68,6 +75,14 @@ export class FakeConnection implements Connection {
   known(): void {
     this.isKnown = true
   }
+  sendFile(): number {
+    return 0
+  }
+
+  end(reason: string): void {
+    this.close(reason)
+  }
+
   close(reason: string): void {
     this.closedBecause = reason
     this.onSend?.()
@@ -128,6 +143,10 @@ export class FakeNode implements WorkerNode {
   readonly counters = {
     counter: (name: string, _help: string, labels: Readonly<Record<string, string>> = {}): Counter => this.#counter(name + JSON.stringify(labels)),
     gauge: (name: string, _help: string, labels: Readonly<Record<string, string>> = {}): Counter => this.#counter(name + JSON.stringify(labels)),
+    histogram: (name: string, _help: string, _bounds: readonly number[], labels: Readonly<Record<string, string>> = {}): Histogram => {
+      const count = this.#counter(`${name}_count${JSON.stringify(labels)}`)
+      return { observe: () => count.add() }
+    },
   }
   #counter(key: string): Counter {
     return {

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { VolumeRecords, memoryVolumeMetadata, openVolumes, recoverVolumes } from '../index.ts'
 import type { StepHook, VolumeManager } from '../index.ts'
 import { allLayers, partitionSizes } from '../record.ts'
+import { layerFileNames } from '../volume-files.ts'
 import { isDone, workload } from './workload.ts'
 
 /** Does something until a step comes at which it stays for ever, as if the process had ended there. Resolves to whether that was so. */
@@ -55,7 +56,7 @@ const assertNoLeftOvers = (folder: string, { byName }: VolumeRecords): void => {
   const volumes = [...byName.values()]
   assert.deepEqual(fs.readdirSync(folder).sort(), volumes.map(({ id }) => id).sort())
   for (const volume of volumes) {
-    const named = new Set(partitionSizes(volume).flatMap((_, partition) => allLayers(volume).map(layer => `${partition}.${layer}`)))
+    const named = new Set(layerFileNames({ partitions: partitionSizes(volume).length, layers: allLayers(volume) }))
     assert.deepEqual(
       fs.readdirSync(path.join(folder, volume.id)).filter(name => !named.has(name)),
       [],

@@ -1,0 +1,13 @@
+/** Programs of the kernel that change and redirect packets, and the maps they share with the agents. */
+export * from './entries.ts'
+export * from './flow-map.ts'
+export { KnownRequests, type OwnersByPrefix, prefixBytesMax } from './known-requests.ts'
+export type { AttachMethod, Attached } from './loader/attach.ts'
+export { DirectorPrograms, type DirectorProgramOptions } from './loader/director.ts'
+export type { FlowPairs } from './loader/pairs.ts'
+export { openingMark, type Opening } from './loader/opening.ts'
+export { ServerAgentPrograms, type ServerAgentProgramOptions } from './loader/server-agent.ts'
+export * from './offsets.ts'
+export { OpeningMap } from './opening-map.ts'
+export { type Lead, RequestLead } from './request-lead.ts'
+export * from './totals.ts'

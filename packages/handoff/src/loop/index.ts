@@ -1,0 +1,3 @@
+/** The loop of a data thread: descriptors, deadlines, and what is done once a turn. */
+export * from './loop.ts'
+export * from './deadlines.ts'

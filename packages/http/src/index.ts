@@ -1,0 +1,10 @@
+/** HTTP/1.1 messages (RFC 9110, RFC 9112), without any I/O. */
+export { scanRequestHead, requestHeadLimits, type BadHead, type HeadLimits, type RequestHead } from './head.ts'
+export { readChunked, type Chunked } from './chunked.ts'
+export { FramingVariant, requestFraming, type HttpFraming, type RequestLimits } from './framing.ts'
+export { readFields, readRequest, splitTarget, type HttpRequest, type Unfinished } from './request.ts'
+export { continueResponse, reasonOf, responseHead, type ResponseFields } from './response.ts'
+export { formatHttpDate, parseHttpDate } from './date.ts'
+export { evaluateConditions, rangeApplies, type Fields, type Outcome, type Validators } from './conditions.ts'
+export { contentRange, readRanges, type ByteRange } from './ranges.ts'
+export { readBasicCredentials, type BasicCredentials } from './credentials.ts'
