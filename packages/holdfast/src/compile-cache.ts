@@ -10,9 +10,16 @@ import { resolve } from 'node:path'
 /** Beside the packages, where only who installed them can write; not in a folder for all, where others could put code for us. */
 const defaultFolder = resolve(import.meta.dirname, '..', '..', '..', 'node_modules', '.cache', 'holdfast')
 
-/** A folder that cannot be written costs time, nothing else. */
+/**
+ * A folder that cannot be written costs time, nothing else.
+ *
+ * Threads started from now on have the cache before they load their first source (they get a copy of this environment). A thread
+ * whose sources all come from the cache does not load the program that strips types from them: 14 MiB of memory and 40 ms a thread.
+ */
 export function useCompileCache(): void {
-  enableCompileCache(process.env['NODE_COMPILE_CACHE'] ?? defaultFolder)
+  const folder = process.env['NODE_COMPILE_CACHE'] ?? defaultFolder
+  enableCompileCache(folder)
+  process.env['NODE_COMPILE_CACHE'] = folder
 }
 
 /** Node writes the cache when a process ends by itself; a server may be killed. */
