@@ -181,13 +181,14 @@ describe('server agent', { skip: topologyUnavailable(), timeout: 120_000 }, () =
 
   test('a hand-off that comes again is accepted again, and the server gets it once', async () => {
     const state = fresh()
-    served(state)
+    const end = endOf(served(state))
     assert.equal(director.handOff(state, get), `accept ${state.connection}.1`)
     director.pass(50)
-    assert.deepEqual(
-      wire.take().filter(({ payload, destinationPort }) => payload !== '' && destinationPort === state.clientPort),
-      [],
-    )
+    // Nobody acknowledges the response: the server may repeat it. Another one would go further.
+    const further = wire
+      .take()
+      .filter(({ sequence, payload, destinationPort }) => destinationPort === state.clientPort && ahead(plus(sequence, payload.length), end) > 0)
+    assert.deepEqual(further, [])
     assert.equal((await socketsOf(state.clientPort)).trim().split('\n').length, 1)
   })
 

@@ -2,6 +2,7 @@
 import { close, isIpv4Mapped, parseAddress } from '@holdfast/posix/network'
 import { DirectorPrograms } from '../bpf/index.ts'
 import { Loop } from '../loop/index.ts'
+import type { ThreadWork } from '../loop/index.ts'
 import { createMac, randomNumber } from '../protocol/index.ts'
 import { actions } from './actions.ts'
 import { Agents, wrappingBytesOf } from './agents.ts'
@@ -33,7 +34,7 @@ export interface Says {
 const settleMs = 50
 
 /** A director's data path. `loop.run()` makes it work. */
-export class DataThread implements Disposable {
+export class DataThread implements ThreadWork<ThreadStatus, ThreadStart['routes']> {
   readonly loop = new Loop()
   readonly #start: ThreadStart
   readonly #programs: DirectorPrograms
@@ -76,7 +77,7 @@ export class DataThread implements Disposable {
     this.#undo = undo.move()
   }
 
-  replaceRoutes(routes: ThreadStart['routes']): void {
+  asked(routes: ThreadStart['routes']): void {
     this.#core.agents.replace(routes)
     this.#core.known.replace(routes)
   }

@@ -1,18 +1,16 @@
-import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
-import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads'
-import type { MessagePort } from 'node:worker_threads'
-import { EventDescriptor } from '@holdfast/posix/network'
 import { DirectorPrograms } from '../bpf/index.ts'
+import { ThreadHandle } from '../loop/index.ts'
 import { parseOwnerWords, watchRoutes } from '../owners/index.ts'
 import type { Route } from '../owners/index.ts'
 import { createMac } from '../protocol/index.ts'
 import { checkOptions, checkRoutes } from './check-options.ts'
+import type { ProxyRequest } from './core.ts'
 import { headMsDefault, idleMsDefault, raisePortDefault } from './options.ts'
 import type { DirectorEndpoint, DirectorOptions } from './options.ts'
 import { Proxy } from './proxy.ts'
 import type { DirectorMetrics, DirectorStatus } from './status.ts'
-import type { FromThread, ThreadStart, ThreadStatus, ToThread } from './thread-messages.ts'
+import type { ThreadStart, ThreadStatus } from './thread-messages.ts'
 
 /** A director that runs. */
 export interface Director extends AsyncDisposable {
@@ -57,48 +55,28 @@ export function detachDirector(pinDirectory: string, interfaces: readonly string
 
 class RunningDirector implements Director {
   readonly vip: DirectorEndpoint
-  /** Settled when the thread has begun to work, or cannot. */
   readonly ready: Promise<void>
-  readonly #options: DirectorOptions
   readonly #proxy = new Proxy()
-  readonly #port: MessagePort
-  readonly #exit: Promise<unknown>
-  readonly #asked = new Map<number, PromiseWithResolvers<ThreadStatus>>()
-  readonly #started = Promise.withResolvers<void>()
-  readonly #watch: { close(): void } | undefined
-  #lastId = 0
-  #wake: EventDescriptor | undefined
-  #isEnding = false
-  #failure: Error | undefined
+  readonly #thread: ThreadHandle<ThreadStart, ThreadStatus, readonly Route[], ProxyRequest>
 
   constructor(options: DirectorOptions) {
-    this.vip = options.vip
-    this.#options = options
-    this.ready = this.#started.promise
+    const { vip, onNotice, onFailure } = options
+    this.vip = vip
     const { routes, watch } = this.#routes(options)
-    this.#watch = watch
-    const { port1, port2 } = new MessageChannel()
-    this.#port = port1
-    const thread = new Worker(new URL('./thread.ts', import.meta.url), {
-      workerData: startOf(options, routes, port2),
-      transferList: [port2],
+    this.#thread = new ThreadHandle({
+      module: new URL('./thread.ts', import.meta.url),
       name: 'director',
+      start: startOf(options, routes),
+      onOwn: request => this.#proxy.take(request),
+      ...(onNotice !== undefined && { onNotice }),
+      ...(onFailure !== undefined && { onFailure }),
     })
-    this.#exit = once(thread, 'exit')
-    port1.on('message', (message: FromThread) => this.#said(message))
-    thread.on('error', error => {
-      this.#failure ??= error as Error
-    })
-    thread.on('exit', () => this.#ended())
+    this.ready = this.#thread.ready
+    void this.#thread.ended.then(() => watch?.close())
   }
 
   async status(): Promise<DirectorStatus> {
-    if (this.#wake === undefined) throw this.#gone()
-    const answer = Promise.withResolvers<ThreadStatus>()
-    const id = ++this.#lastId
-    this.#asked.set(id, answer)
-    this.#tell({ ask: 'status', id })
-    const status = await answer.promise
+    const status = await this.#thread.status()
     return { ...status, metrics: { ...status.metrics, ...this.#proxy.metrics() } }
   }
 
@@ -107,10 +85,7 @@ class RunningDirector implements Director {
   }
 
   async close(): Promise<void> {
-    this.#isEnding = true
-    this.#watch?.close()
-    this.#tell({ ask: 'end' })
-    await this.#exit
+    await this.#thread.end()
     await this.#proxy.close(graceMs)
   }
 
@@ -129,54 +104,15 @@ class RunningDirector implements Director {
     const onChange = (routes: readonly Route[]): void => {
       checkRoutes(vip.host, routes)
       if (first === undefined) first = routes
-      else this.#tell({ ask: 'routes', routes })
+      else this.#thread.ask(routes)
     }
     const watch = watchRoutes({ file: owners.file, onChange, onError: message => onNotice?.(message) })
     return { routes: first ?? [], watch }
   }
-
-  #tell(message: ToThread): void {
-    this.#port.postMessage(message)
-    this.#wake?.signal()
-  }
-
-  #said(message: FromThread): void {
-    if (message.say === 'proxy') this.#proxy.take(message.request)
-    else if (message.say === 'notice') this.#options.onNotice?.(message.notice)
-    else if (message.say === 'ready') {
-      this.#wake = new EventDescriptor(message.wakeDescriptor)
-      this.#started.resolve()
-    } else if (message.say === 'status') {
-      this.#asked.get(message.id)?.resolve(message.status)
-      this.#asked.delete(message.id)
-    } else {
-      this.#failure = message.code === undefined ? message.error : Object.assign(message.error, { code: message.code })
-    }
-  }
-
-  #gone(): Error {
-    return this.#failure ?? new Error('the director has ended')
-  }
-
-  #ended(): void {
-    // What it said last may not have been listened to yet.
-    for (let last = receiveMessageOnPort(this.#port); last !== undefined; last = receiveMessageOnPort(this.#port))
-      this.#said(last.message as FromThread)
-    const wasReady = this.#wake !== undefined
-    // The number may be another descriptor's by now.
-    this.#wake = undefined
-    this.#watch?.close()
-    this.#port.close()
-    const error = this.#gone()
-    for (const answer of this.#asked.values()) answer.reject(error)
-    this.#asked.clear()
-    this.#started.reject(error)
-    if (wasReady && !this.#isEnding) this.#options.onFailure?.(error)
-  }
 }
 
-function startOf(options: DirectorOptions, routes: readonly Route[], port: MessagePort): ThreadStart {
+function startOf(options: DirectorOptions, routes: readonly Route[]): Omit<ThreadStart, 'port'> {
   const { vip, key, pinDirectory, mode = 'per-request', attach = 'auto', forward = 'auto' } = options
   const { raisePort = raisePortDefault, idleMs = idleMsDefault, headMs = headMsDefault } = options
-  return { port, vip, interface: options.interface, key, routes, mode, pinDirectory, attach, forward, raisePort, idleMs, headMs }
+  return { vip, interface: options.interface, key, routes, mode, pinDirectory, attach, forward, raisePort, idleMs, headMs }
 }

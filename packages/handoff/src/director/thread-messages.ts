@@ -1,13 +1,11 @@
-/** What the main thread and the data thread say to each other. */
-import type { MessagePort } from 'node:worker_threads'
+/** What the main thread and the data thread say to each other: it is asked for other routes, and says what is to be proxied. */
+import type { ThreadStart as AnyThreadStart } from '../loop/index.ts'
 import type { Route } from '../owners/index.ts'
-import type { ProxyRequest } from './core.ts'
 import type { DirectorEndpoint, DirectorMode, DirectorOptions } from './options.ts'
 import type { DirectorMetrics, DirectorStatus } from './status.ts'
 
 /** What the data thread begins with. */
-export interface ThreadStart {
-  readonly port: MessagePort
+export interface ThreadStart extends AnyThreadStart {
   readonly vip: DirectorEndpoint
   readonly interface: string
   readonly key: Uint8Array
@@ -26,17 +24,3 @@ export type ProxyMetrics = Pick<DirectorMetrics, 'proxied' | 'proxying' | 'answe
 
 /** The data thread's part of the status. */
 export type ThreadStatus = Omit<DirectorStatus, 'metrics'> & { readonly metrics: Omit<DirectorMetrics, keyof ProxyMetrics> }
-
-/** To the data thread; the sender signals its `wakeDescriptor` then. */
-export type ToThread =
-  | { readonly ask: 'status'; readonly id: number }
-  | { readonly ask: 'routes'; readonly routes: readonly Route[] }
-  | { readonly ask: 'end' }
-
-/** From the data thread. */
-export type FromThread =
-  | { readonly say: 'ready'; readonly wakeDescriptor: number }
-  | { readonly say: 'notice'; readonly notice: string }
-  | { readonly say: 'proxy'; readonly request: ProxyRequest }
-  | { readonly say: 'status'; readonly id: number; readonly status: ThreadStatus }
-  | { readonly say: 'failed'; readonly error: Error; readonly code: string | undefined }

@@ -1,16 +1,16 @@
-/** The data thread of a server agent: programs, sockets and the loop. It ends when it is told to, or when something fails that must not. */
+/** The data thread of a server agent: programs, sockets and the loop. */
 
-import { workerData } from 'node:worker_threads'
 import { parseAddress } from '@holdfast/posix/network'
 import { ServerAgentPrograms } from '../bpf/index.ts'
-import { Loop } from '../loop/index.ts'
+import { Loop, runDataThread } from '../loop/index.ts'
+import type { ThreadVoice, ThreadWork } from '../loop/index.ts'
 import { AgentLinks, createMac, endpointOf } from '../protocol/index.ts'
 import type { Endpoint as ProtocolEndpoint } from '../protocol/index.ts'
 import { Agent } from './agent.ts'
 import { createMachine } from './kernel-machine.ts'
 import type { Endpoint } from './options.ts'
 import type { DirectorStatus, ServerAgentMetrics, ServerAgentStatus } from './status.ts'
-import type { FromThread, ThreadStart, ToThread } from './thread-messages.ts'
+import type { ThreadStart } from './thread-start.ts'
 
 /** For how long an agent that is told to end still answers. */
 const endMs = 50
@@ -55,51 +55,41 @@ function statusOf(parts: Parts): ServerAgentStatus {
   }
 }
 
-function run(start: ThreadStart): void {
-  const say = (message: FromThread): void => start.port.postMessage(message)
+function begin(start: ThreadStart, voice: ThreadVoice): ThreadWork<ServerAgentStatus> {
   const { interfaces, attach, capacity, idleMs } = start
   const listen = endpointFrom(start.listen)
   const server = endpointFrom(start.local)
-  using loop = new Loop()
-  using programs = ServerAgentPrograms.attach({
-    interfaces,
-    attach,
-    listen: listen.address,
-    listenPort: listen.port,
-    maxEntries: 2 * capacity,
-    ...(start.pinDirectory !== undefined && { pinDirectory: start.pinDirectory }),
-  })
-  using machine = createMachine({ loop, programs, server })
+  using undo = new DisposableStack()
+  const loop = undo.use(new Loop())
+  const programs = undo.use(
+    ServerAgentPrograms.attach({
+      interfaces,
+      attach,
+      listen: listen.address,
+      listenPort: listen.port,
+      maxEntries: 2 * capacity,
+      ...(start.pinDirectory !== undefined && { pinDirectory: start.pinDirectory }),
+    }),
+  )
+  const machine = undo.use(createMachine({ loop, programs, server }))
   const agent = new Agent({ machine, server, capacity, idleMs })
   const links = new AgentLinks({ loop, mac: createMac(start.key), listen, server, capacity, handler: agent })
+  undo.defer(() => links.close())
   agent.begin(links)
   loop.addQueue(agent.deadlines)
+  if (programs.attached.notPinned !== undefined) voice.notice(programs.attached.notPinned)
   const parts: Parts = { start, loop, programs, agent, links }
-  loop.onMessage(start.port, message => {
-    const asked = message as ToThread
-    if (asked.ask === 'status') say({ say: 'status', id: asked.id, status: statusOf(parts) })
-    else {
+  const all = undo.move()
+  return {
+    loop,
+    status: () => statusOf(parts),
+    end: () => {
       // Directors learn it from the first who asks, and do not wait for an answer.
       agent.isEnding = true
       loop.after(endMs, () => loop.stop())
-    }
-  })
-  const { notPinned } = programs.attached
-  say({ say: 'ready', wakeDescriptor: loop.wakeDescriptor, notices: notPinned === undefined ? [] : [notPinned] })
-  try {
-    loop.run()
-  } finally {
-    links.close()
+    },
+    [Symbol.dispose]: () => all.dispose(),
   }
 }
 
-const start = workerData as ThreadStart
-try {
-  run(start)
-} catch (error) {
-  const failure = error as Error & { readonly code?: unknown }
-  const code = typeof failure.code === 'string' ? failure.code : undefined
-  start.port.postMessage({ say: 'failed', error: failure, code } satisfies FromThread)
-} finally {
-  start.port.close()
-}
+runDataThread(begin)
