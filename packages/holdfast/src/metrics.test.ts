@@ -1,13 +1,13 @@
 /** What a node that has served somebody shows at /metrics, and what is made of that: Prometheus' rules, the dashboard, the alerts. */
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { parse } from 'yaml'
 import type { HoldfastServer } from './index.ts'
-import { type Family, namesIn, parsePrometheus, type Series } from './test-support/prometheus-text.ts'
+import { checkAlerts, checkExpression, checkLegends, checkPanels, expressionsOf, readAlerts, readDashboard } from './test-support/dashboard.ts'
+import { type Family, parsePrometheus, type Series } from './test-support/prometheus-text.ts'
 import { connectDisk0, connectSmb, startWholeNode } from './test-support/whole-node.ts'
 
 const content = Buffer.alloc(100_000, 'x')
@@ -139,86 +139,30 @@ describe('/metrics of a node that has served somebody', () => {
   })
 })
 
-interface Panel {
-  readonly id: number
-  readonly type: string
-  readonly title: string
-  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number }
-  readonly targets?: readonly { readonly expr: string; readonly legendFormat: string; readonly datasource: { readonly uid: string } }[]
-}
-interface Dashboard {
-  readonly schemaVersion: number
-  readonly panels: readonly Panel[]
-  readonly templating: { readonly list: readonly { readonly name: string; readonly type: string; readonly definition?: string }[] }
-}
-
-/** Every name is of a metric that a node shows, and every label of one of them; `instance` and `job` are Prometheus' own, and so is `up`. */
-function checkExpression(expression: string): void {
-  const { metrics, labels } = namesIn(expression)
-  const known = metrics.filter(name => name !== 'up').map(name => seriesOf(name))
-  for (const [index, series] of known.entries()) assert.ok(series.length > 0, `${metrics[index]} is shown by no node: ${expression}`)
-  const shown = new Set(['instance', 'job', ...known.flat().flatMap(series => Object.keys(series.labels))])
-  for (const label of labels) assert.ok(shown.has(label), `no metric has the label ${label}: ${expression}`)
-}
-
 describe('what is made of it', () => {
-  const file = (name: string): string => readFileSync(new URL(`../dashboards/${name}`, import.meta.url), 'utf8')
-  const dashboard = JSON.parse(file('holdfast.json')) as Dashboard
+  const dashboard = readDashboard('holdfast.json')
 
   test('the dashboard speaks of metrics and labels that a node shows', () => {
-    const expressions = dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))
+    const expressions = expressionsOf(dashboard)
     assert.ok(expressions.length > 30)
-    for (const expression of expressions) checkExpression(expression)
-    const instances = dashboard.templating.list.find(({ name }) => name === 'instance')
-    const [, metric] = /^label_values\((\w+), instance\)$/.exec(instances?.definition ?? '') ?? []
-    checkExpression(metric)
-    assert.throws(() => checkExpression('sum(rate(holdfast_nothing_total[5m]))'), /shown by no node/)
-    assert.throws(() => checkExpression('sum by (colour) (holdfast_workers)'), /the label colour/)
+    for (const expression of expressions) checkExpression(expression, seriesOf)
+    assert.throws(() => checkExpression('sum(rate(holdfast_nothing_total[5m]))', seriesOf), /shown by nobody/)
+    assert.throws(() => checkExpression('sum by (colour) (holdfast_workers)', seriesOf), /the label colour/)
   })
 
-  test('its legends name labels that their expressions keep', () => {
-    for (const { title, targets = [] } of dashboard.panels) {
-      for (const { expr, legendFormat } of targets) {
-        const kept = /\bby \(([^)]*)\)/.exec(expr)?.[1]
-        for (const [, label] of legendFormat.matchAll(/\{\{(\w+)\}\}/g)) {
-          assert.ok(kept === undefined ? !expr.startsWith('sum') : kept.split(/, */).includes(label), `${title}: ${legendFormat}`)
-        }
-      }
-    }
-  })
+  test('its legends name labels that their expressions keep', () => checkLegends(dashboard))
 
   test('its panels have ids of their own, the data source that is chosen, and places that do not overlap', () => {
-    const { panels, templating, schemaVersion } = dashboard
-    assert.ok(schemaVersion >= 41)
-    assert.equal(templating.list[0].type, 'datasource')
-    assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length)
+    checkPanels(dashboard)
     assert.deepEqual(
-      panels.filter(({ type }) => type === 'row').map(({ title }) => title),
+      dashboard.panels.filter(({ type }) => type === 'row').map(({ title }) => title),
       ['Overview', 'SMB', 'iSCSI', 'Store', 'Workers'],
     )
-    for (const { targets = [] } of panels) for (const { datasource } of targets) assert.equal(datasource.uid, '${datasource}')
-    const taken = new Set<string>()
-    for (const { gridPos, title } of panels) {
-      for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++) {
-        for (let y = gridPos.y; y < gridPos.y + gridPos.h; y++) {
-          assert.ok(x < 24 && !taken.has(`${x},${y}`), title)
-          taken.add(`${x},${y}`)
-        }
-      }
-    }
   })
 
   test('the alerts speak of metrics and labels that a node shows, and each says what is wrong', () => {
-    const { groups } = parse(file('alerts.yaml')) as {
-      groups: { rules: { alert: string; expr: string; labels: { severity: string }; annotations: { summary: string } }[] }[]
-    }
-    const rules = groups.flatMap(group => group.rules)
+    const rules = readAlerts('alerts.yaml')
     assert.ok(rules.length > 8)
-    assert.equal(new Set(rules.map(({ alert }) => alert)).size, rules.length)
-    for (const { alert, expr, labels, annotations } of rules) {
-      checkExpression(expr)
-      assert.match(labels.severity, /^(info|warning|critical)$/, alert)
-      assert.ok(annotations.summary.length > 10, alert)
-    }
+    checkAlerts(rules, seriesOf)
   })
 })

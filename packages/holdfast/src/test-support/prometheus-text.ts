@@ -55,7 +55,7 @@ export interface PromQlNames {
   readonly labels: readonly string[]
 }
 
-const functions = new Set('rate increase sum count max min avg histogram_quantile time'.split(' '))
+const functions = new Set('rate increase sum count max min avg histogram_quantile time max_over_time and'.split(' '))
 const groupings = /\b(?:by|without|on|ignoring)\s*\(([^)]*)\)/g
 const identifier = /[a-zA-Z_:][\w:]*/g
 
