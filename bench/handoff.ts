@@ -14,7 +14,6 @@
  */
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { parseArgs } from 'node:util'
 import { bpfSeconds, countBpfTime } from '../testing/handoff/bpf-time.ts'
 import { endpoint } from '../testing/handoff/agents.ts'
 import type { Program } from '../testing/handoff/program.ts'
@@ -22,9 +21,10 @@ import { startHaproxy, startNodeProxy } from '../testing/handoff/proxies.ts'
 import { startScene } from '../testing/handoff/scene.ts'
 import { wrk } from '../testing/handoff/wrk.ts'
 import { missing } from '../testing/peers/packages.ts'
+import { parseOptions } from '../testing/run/options.ts'
 import { spreadOf } from './compare.ts'
 
-const { values: options } = parseArgs({
+const { values: options } = parseOptions(import.meta.url, {
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },

@@ -6,14 +6,14 @@
  *
  * `--client-cpus` is for iscsi-perf; start the script itself with `taskset -c` to keep ours there too.
  */
-import { parseArgs } from 'node:util'
 import { connectDisk } from '@holdfast/iscsi/initiator'
 import type { IscsiDisk } from '@holdfast/iscsi/initiator'
 import { runCommand } from '../testing/peers/command.ts'
 import { missing } from '../testing/peers/packages.ts'
 import { startTgt } from '../testing/peers/tgt.ts'
+import { parseOptions } from '../testing/run/options.ts'
 
-const { values: options } = parseArgs({
+const { values: options } = parseOptions(import.meta.url, {
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '3' },

@@ -15,16 +15,16 @@
  */
 import { rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { parseArgs } from 'node:util'
 import { mustRun } from '../testing/peers/command.ts'
 import { temporaryFolder } from '../testing/peers/folder.ts'
 import { missing } from '../testing/peers/packages.ts'
 import { startServer } from '../testing/peers/server.ts'
 import { startTgt } from '../testing/peers/tgt.ts'
+import { parseOptions } from '../testing/run/options.ts'
 import { compare, tableHead, tableLine } from './compare.ts'
 import type { Comparison, Measurement, Side } from './compare.ts'
 
-const { values: options } = parseArgs({
+const { values: options } = parseOptions(import.meta.url, {
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '3' },

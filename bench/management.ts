@@ -10,13 +10,13 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { ask, EventReader, login } from '../testing/peers/management-client.ts'
 import { startServer } from '../testing/peers/server.ts'
 import type { Server } from '../testing/peers/server.ts'
+import { parseOptions } from '../testing/run/options.ts'
 import { root } from '../testing/run/root.ts'
 
-const { values } = parseArgs({
+const { values } = parseOptions(import.meta.url, {
   options: {
     only: { type: 'string', default: '' },
     operations: { type: 'string', default: '500' },

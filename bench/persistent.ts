@@ -12,15 +12,15 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { SmbClient } from '@holdfast/smb/client'
 import type { SmbFile, SmbShare } from '@holdfast/smb/client'
 import { Phoenix, plainShareName, shareName } from '../testing/crash/phoenix.ts'
 import { startRelay } from '../testing/crash/relay.ts'
 import { alice, productMain } from '../testing/peers/server.ts'
 import type { Endpoint } from '../testing/peers/server.ts'
+import { parseOptions } from '../testing/run/options.ts'
 
-const { values: options } = parseArgs({
+const { values: options } = parseOptions(import.meta.url, {
   options: {
     folder: { type: 'string', multiple: true, default: ['/dev/shm', tmpdir()] },
     seconds: { type: 'string', default: '3' },

@@ -16,17 +16,17 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { parseArgs } from 'node:util'
 import { temporaryFolder } from '../testing/peers/folder.ts'
 import { missing } from '../testing/peers/packages.ts'
 import { startSamba } from '../testing/peers/samba.ts'
 import { alice, startServer } from '../testing/peers/server.ts'
+import { parseOptions } from '../testing/run/options.ts'
 import { compare, tableHead, tableLine } from './compare.ts'
 import type { Comparison } from './compare.ts'
 import { buildSmallOperations, figures, prepare } from './figures.ts'
 import type { Contender } from './figures.ts'
 
-const { values: options } = parseArgs({
+const { values: options } = parseOptions(import.meta.url, {
   options: {
     rounds: { type: 'string', default: '5' },
     only: { type: 'string', default: '' },

@@ -11,11 +11,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { claimPartition, memoryStore, openStorePort, sqliteStore } from '@holdfast/cluster'
 import type { Operation, Store } from '@holdfast/cluster'
+import { parseOptions } from '../testing/run/options.ts'
 
-const { values: options } = parseArgs({
+const { values: options } = parseOptions(import.meta.url, {
   options: {
     seconds: { type: 'string', default: '2' },
     only: { type: 'string', default: '' },

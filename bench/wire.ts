@@ -2,11 +2,13 @@
  * `node bench/wire.ts`: what a struct table costs beside code written by hand and beside the npm package `binary-parser` (when it can be
  * found; `NODE_PATH` helps). Nanoseconds per operation: the median of rounds in which all contenders take turns, and the ratio to
  * hand-written DataView code as min/median/max over the rounds.
+ *
+ *     node bench/wire.ts [--rounds 15] [--times 300000]
  */
 import { createRequire } from 'node:module'
-import { parseArgs } from 'node:util'
 import { CreateRequest, Header, headerSize } from '@holdfast/smb/messages'
 import { interpreted } from '@holdfast/wire'
+import { parseOptions } from '../testing/run/options.ts'
 
 /** Does the thing with the message of this number: taking turns keeps the compiler from knowing addresses and values in advance. */
 type Operation = (turn: number) => unknown
@@ -236,7 +238,9 @@ function loopOf(operation: Operation): (times: number) => number {
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]
 
-const { values: options } = parseArgs({ options: { rounds: { type: 'string', default: '15' }, times: { type: 'string', default: '300000' } } })
+const { values: options } = parseOptions(import.meta.url, {
+  options: { rounds: { type: 'string', default: '15' }, times: { type: 'string', default: '300000' } },
+})
 
 for (const { name, contenders } of cases) {
   const loops = Object.entries(contenders).map(([contender, operation]) => ({ contender, run: loopOf(operation), ns: [] as number[] }))

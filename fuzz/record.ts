@@ -11,11 +11,11 @@ import { writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { spawn } from 'node:child_process'
-import { parseArgs } from 'node:util'
 import { FrameCutter } from '../testing/peers/frames.ts'
+import { parseOptions } from '../testing/run/options.ts'
 import { encodeRecord } from './capture.ts'
 
-const { values: options, positionals: command } = parseArgs({
+const { values: options, positionals: command } = parseOptions(import.meta.url, {
   allowPositionals: true,
   options: { target: { type: 'string', default: '127.0.0.1:445' }, out: { type: 'string' }, 'limit-bytes': { type: 'string', default: '65536' } },
 })

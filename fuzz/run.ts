@@ -12,14 +12,14 @@
  */
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { parseOptions } from '../testing/run/options.ts'
 import { fuzzDecoders } from './decoders.ts'
 import { fuzzHandoff } from './handoff.ts'
 import { fuzzIscsi } from './iscsi.ts'
 import { Random } from './random.ts'
 import { fuzzServer } from './server.ts'
 
-const { values: options } = parseArgs({
+const { values: options } = parseOptions(import.meta.url, {
   options: {
     seconds: { type: 'string', default: '60' },
     seed: { type: 'string', default: String(Date.now() & 0x7fffffff) },

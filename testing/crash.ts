@@ -8,7 +8,6 @@
  * After each run the share must be what a run without a crash leaves, and the store empty. Then a large copy, and appends and exclusive creates,
  * under a server that is killed again and again.
  */
-import { parseArgs } from 'node:util'
 import { copyUnderFire } from './crash/copy.ts'
 import { exactlyOnce } from './crash/once.ts'
 import { allKillPoints } from './crash/points.ts'
@@ -16,8 +15,9 @@ import type { KillPoint } from './crash/points.ts'
 import { Range } from './crash/run.ts'
 import type { Outcome } from './crash/run.ts'
 import { mebibyte } from './peers/smb-client-target.ts'
+import { parseOptions } from './run/options.ts'
 
-const { values: options } = parseArgs({
+const { values: options } = parseOptions(import.meta.url, {
   options: {
     kinds: { type: 'string', default: '.' },
     from: { type: 'string', default: '1' },

@@ -17,7 +17,6 @@ import { once } from 'node:events'
 import { appendFileSync, existsSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { parseArgs } from 'node:util'
 import { pauseFigures, spread } from './failover/figures.ts'
 import type { ArrivedLine } from './failover/figures.ts'
 import { holdSocket } from './failover/held-socket.ts'
@@ -25,9 +24,10 @@ import { Restarter } from './failover/restarter.ts'
 import type { Restart } from './failover/restarter.ts'
 import { temporaryFolder } from './peers/folder.ts'
 import { alice, productMain } from './peers/server.ts'
+import { parseOptions } from './run/options.ts'
 import { root } from './run/root.ts'
 
-const { values: options } = parseArgs({
+const { values: options } = parseOptions(import.meta.url, {
   options: {
     minutes: { type: 'string', default: '5' },
     every: { type: 'string', default: '20' },

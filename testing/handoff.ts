@@ -9,7 +9,6 @@
 import { createHash, randomBytes, randomInt } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { endpoint } from './handoff/agents.ts'
 import { skip } from './handoff/prerequisites.ts'
 import { get, post } from './handoff/requests.ts'
@@ -18,8 +17,9 @@ import { oneLink, routed } from './handoff/topologies.ts'
 import { wrk } from './handoff/wrk.ts'
 import type { WrkResult } from './handoff/wrk.ts'
 import { missing } from './peers/packages.ts'
+import { parseOptions } from './run/options.ts'
 
-const { values: options } = parseArgs({
+const { values: options } = parseOptions(import.meta.url, {
   options: {
     minutes: { type: 'string', default: '10' },
     connections: { type: 'string', default: '2000' },

@@ -15,13 +15,13 @@ import { once } from 'node:events'
 import { appendFileSync, existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { parseArgs } from 'node:util'
 import { startClock } from './iscsi/clock.ts'
 import { JobTarget, portals, targetAccount } from './iscsi/job-target.ts'
 import { alice } from './peers/server.ts'
+import { parseOptions } from './run/options.ts'
 import { root } from './run/root.ts'
 
-const { values: options } = parseArgs({
+const { values: options } = parseOptions(import.meta.url, {
   options: {
     minutes: { type: 'string', default: '1' },
     only: { type: 'string', default: '' },

@@ -13,13 +13,13 @@
  */
 import { existsSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { runCommand } from './peers/command.ts'
 import { temporaryFolder } from './peers/folder.ts'
 import { alice, startServer } from './peers/server.ts'
+import { parseOptions } from './run/options.ts'
 import { root } from './run/root.ts'
 
-const { values: options } = parseArgs({
+const { values: options } = parseOptions(import.meta.url, {
   options: { only: { type: 'string', default: '' }, list: { type: 'boolean', default: false }, operations: { type: 'string', default: '20000' } },
 })
 const runner = process.env['LINUX_CLIENT']

@@ -6,9 +6,9 @@
  * As root on Debian the peers that are missing (Samba, smbclient, ...) are installed first. Elsewhere a suite whose
  * peer is missing is skipped with the reason, or fails when CI is set. Exit status 0 only when nothing failed.
  */
-import { parseArgs } from 'node:util'
 import { installMissing } from './peers/packages.ts'
 import { integrationTestFiles, unitTestFiles } from './run/files.ts'
+import { parseOptions } from './run/options.ts'
 import { runTestFile, stopAll } from './run/process.ts'
 import type { FileResult } from './run/process.ts'
 import type { Verdict } from './run/reporter.ts'
@@ -18,7 +18,7 @@ const unitTimeoutMs = 3 * minute
 const suiteTimeoutMs = 20 * minute
 const unitJobs = 2
 
-const { values: options, positionals: patterns } = parseArgs({
+const { values: options, positionals: patterns } = parseOptions(import.meta.url, {
   allowPositionals: true,
   options: { unit: { type: 'boolean', default: false }, peers: { type: 'boolean', default: false }, failures: { type: 'boolean', default: false } },
 })

@@ -8,12 +8,12 @@
  */
 import { mkdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { keepBusy, noCounts } from './load.ts'
 import { temporaryFolder } from './peers/folder.ts'
 import { startServer } from './peers/server.ts'
+import { parseOptions } from './run/options.ts'
 
-const { values: options } = parseArgs({
+const { values: options } = parseOptions(import.meta.url, {
   options: { seconds: { type: 'string', default: '600' }, clients: { type: 'string', default: '4' }, 'limit-mib': { type: 'string', default: '48' } },
 })
 const seconds = Number(options.seconds)

@@ -16,16 +16,16 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { temporaryFolder } from './peers/folder.ts'
 import { missing } from './peers/packages.ts'
 import { alice, bob, startServer } from './peers/server.ts'
 import type { Account, Endpoint } from './peers/server.ts'
 import { familyOf, readList, readOutcomes, runTorture, secondShare, suitableTests, tortureShares, writeResults } from './peers/smbtorture.ts'
 import type { TortureOutcome, TortureResult } from './peers/smbtorture.ts'
+import { parseOptions } from './run/options.ts'
 import { root } from './run/root.ts'
 
-const { values: options } = parseArgs({
+const { values: options } = parseOptions(import.meta.url, {
   options: {
     only: { type: 'string' },
     skip: { type: 'string' },

@@ -7,8 +7,8 @@
  * Prints the cases whose answers are not what they are to be.
  */
 import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { missing } from '../peers/packages.ts'
+import { parseOptions } from '../run/options.ts'
 import { answersFile, answersText } from './answers.ts'
 import { unfold } from './case.ts'
 import type { Asked } from './case.ts'
@@ -17,7 +17,10 @@ import { ask } from './scene.ts'
 import { startOurs, startTheirs } from './target.ts'
 import { askTogether } from './together.ts'
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { unresolved: { type: 'boolean', default: false } } })
+const { values, positionals } = parseOptions(import.meta.url, {
+  allowPositionals: true,
+  options: { unresolved: { type: 'boolean', default: false } },
+})
 const [pattern = ''] = positionals
 const isChosen = ({ name }: Asked): boolean => name.includes(pattern)
 const lacking = missing('smbd', 'smbpasswd', 'smbclient', 'samba-vfs-modules', 'root')
