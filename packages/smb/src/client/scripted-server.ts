@@ -57,7 +57,10 @@ export async function scripted(script: Script, options: Partial<ConnectionOption
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   const connection = new Connection({ host: '127.0.0.1', port, timeoutMs: 5000, creditsTarget: 16, ...options })
-  await connection.open()
+  await connection.open().catch(error => {
+    server.close()
+    throw error
+  })
   connection.negotiated({ dialect: options.dialect ?? 0x0311, maxMessageBytes: 1024 * 1024 })
   return {
     connection,
