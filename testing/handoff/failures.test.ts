@@ -116,6 +116,20 @@ describe('what fails while clients are there', { skip }, () => {
     await works()
   })
 
+  test('the agent stands still when a connection comes, and goes on later: the director answers, and the agent takes nothing any more', async () => {
+    await works()
+    const { pid } = scene.part('b')
+    process.kill(pid, 'SIGSTOP')
+    try {
+      assert.equal(await scene.sha256('/b/middle.bin'), scene.content.sha256['/b/middle.bin'])
+    } finally {
+      process.kill(pid, 'SIGCONT')
+    }
+    await until('the agent has seen what waited', async () => ((await scene.status('agent-b')).metrics.refusals['late'] ?? 0) > 0)
+    await scene.empty()
+    await works()
+  })
+
   test('the agent is down at a later request: the connection comes back to the director, which proxies', async () => {
     await works()
     await scene.part('b').kill()

@@ -4,7 +4,7 @@ import type { Memory } from './addresses.ts'
 import { Endpoint } from './endpoint.ts'
 import { errno } from './errors.ts'
 import { bindCalls } from './libc.ts'
-import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC } from './network-constants.ts'
+import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC, SO_TIMESTAMPNS, SOL_SOCKET } from './network-constants.ts'
 
 const calls = bindCalls({
   recvmmsg: ['recvmmsg', 'int', 'int', 'int64', 'uint32', 'int', 'int64'],
@@ -13,11 +13,15 @@ const calls = bindCalls({
 
 /** struct mmsghdr: a struct msghdr, and how long the message is. In words of 32 bits: */
 const headerWords = 16
-const at = { name: 0, nameLength: 2, vectors: 4, vectorCount: 6, flags: 12, length: 14 }
+const at = { name: 0, nameLength: 2, vectors: 4, vectorCount: 6, control: 8, controlLength: 10, flags: 12, length: 14 }
 /** struct iovec. */
 const vectorWords = 4
 /** A sockaddr_in6, up to the next multiple of 8. */
 const nameBytes = 32
+
+/** A struct cmsghdr (its length, level and type) with a struct timespec. */
+const controlBytes = 32
+const controlAt = { level: 2, type: 3, seconds: 4, nanoseconds: 6 }
 
 /** How much memory a batch has. */
 export interface DatagramMemory {
@@ -57,6 +61,7 @@ export class DatagramBatch {
   readonly #views: Buffer[]
   readonly #sources: Endpoint[]
   readonly #vectors: Memory
+  readonly #controls: Memory
 
   constructor({ slots, slotBytes }: DatagramMemory) {
     const data = allocate(slots * slotBytes)
@@ -66,6 +71,7 @@ export class DatagramBatch {
     this.slotBytes = slotBytes
     this.#headers = allocate(slots * headerWords * 4)
     this.#vectors = allocate(slots * vectorWords * 4)
+    this.#controls = allocate(slots * controlBytes)
     this.#sources = endpoints(names, slots)
     this.#views = Array.from({ length: slots }, (_, slot) => data.bytes.subarray(slot * slotBytes, (slot + 1) * slotBytes))
     for (let slot = 0; slot < slots; slot++) {
@@ -76,6 +82,7 @@ export class DatagramBatch {
       setAddress(this.#headers.words, header + at.name, names.address + slot * nameBytes)
       setAddress(this.#headers.words, header + at.vectors, this.#vectors.address + vector * 4)
       this.#headers.words[header + at.vectorCount] = 1
+      setAddress(this.#headers.words, header + at.control, this.#controls.address + slot * controlBytes)
     }
   }
 
@@ -83,7 +90,10 @@ export class DatagramBatch {
   receive(fd: number): number {
     const { words, address } = this.#headers
     // The kernel has written how long the last ones were.
-    for (let slot = 0, word = at.nameLength; slot < this.slots; slot++, word += headerWords) words[word] = nameBytes
+    for (let slot = 0, header = 0; slot < this.slots; slot++, header += headerWords) {
+      words[header + at.nameLength] = nameBytes
+      words[header + at.controlLength] = controlBytes
+    }
     return calls.recvmmsg(fd, address, this.slots, MSG_DONTWAIT, 0)
   }
 
@@ -99,6 +109,17 @@ export class DatagramBatch {
   /** Whether the datagram was longer than its slot. */
   truncated(slot: number): boolean {
     return (this.#headers.words[slot * headerWords + at.flags] & MSG_TRUNC) !== 0
+  }
+
+  /** When it came to this machine, by the system's clock as `Date.now()`, in ms; undefined where the socket has not been told to say so (`SO_TIMESTAMPNS`). */
+  arrivedMs(slot: number): number | undefined {
+    if (this.#headers.words[slot * headerWords + at.controlLength] < controlBytes) return undefined
+    const { words } = this.#controls
+    const control = (slot * controlBytes) / 4
+    if (words[control + controlAt.level] !== SOL_SOCKET || words[control + controlAt.type] !== SO_TIMESTAMPNS) return undefined
+    // 64 bits each; of the nanoseconds the lower half is all.
+    const seconds = words[control + controlAt.seconds] + words[control + controlAt.seconds + 1] * 2 ** 32
+    return seconds * 1000 + words[control + controlAt.nanoseconds] / 1e6
   }
 
   /** Where it came from; good until the next `receive`. */

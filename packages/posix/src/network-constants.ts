@@ -33,6 +33,8 @@ export const SHUT_RDWR = 2
 export const SOL_SOCKET = 1
 export const SO_REUSEADDR = 2
 export const SO_ERROR = 4
+/** When each datagram came (`DatagramBatch.arrivedMs`): a struct timespec of the system's clock. */
+export const SO_TIMESTAMPNS = 35
 export const SO_BROADCAST = 6
 export const SO_SNDBUF = 7
 export const SO_RCVBUF = 8

@@ -21,6 +21,7 @@ import {
   SOL_SOCKET,
   SO_ERROR,
   SO_REUSEADDR,
+  SO_TIMESTAMPNS,
   TCP_CONGESTION,
   TCP_INFO,
   TCP_NODELAY,
@@ -254,6 +255,30 @@ for (const host of ['127.0.0.1', '::1'])
         expected.map(text => text.slice(0, 80)),
       )
       assert.equal(batch.receive(to.fd), -errno.EAGAIN)
+    })
+
+    test('a datagram says when it came, where its socket is told to', () => {
+      using from = scoped(openSocket(family, SOCK_DGRAM))
+      using to = scoped(openSocket(family, SOCK_DGRAM))
+      bind(to.fd, Endpoint.of(host, 0))
+      const own = new Endpoint()
+      localEndpoint(to.fd, own)
+      const queue = new DatagramQueue({ slots: 2, slotBytes: 16 })
+      const batch = new DatagramBatch({ slots: 2, slotBytes: 16 })
+      const arrivals = (): (number | undefined)[] => {
+        queue.push(queue.slot().write('one'), own)
+        queue.push(queue.slot().write('two'), own)
+        queue.flush(from.fd)
+        waitFor(to.fd, EPOLLIN)
+        assert.equal(batch.receive(to.fd), 2)
+        return [batch.arrivedMs(0), batch.arrivedMs(1)]
+      }
+      assert.deepEqual(arrivals(), [undefined, undefined])
+      assert.equal(setOption(to.fd, SOL_SOCKET, SO_TIMESTAMPNS, 1), 0)
+      const beforeMs = Date.now()
+      for (const at of arrivals()) assert.ok(at !== undefined && at >= beforeMs && at < Date.now() + 1, `${at}`)
+      assert.equal(setOption(to.fd, SOL_SOCKET, SO_TIMESTAMPNS, 0), 0)
+      assert.deepEqual(arrivals(), [undefined, undefined])
     })
 
     test('a queue that is full drops; what the kernel refuses holds up nobody', () => {

@@ -1,7 +1,8 @@
 /** What agents say, and what is done when they say nothing. */
 import { DeadlineQueue } from '../loop/index.ts'
 import type { Loop } from '../loop/index.ts'
-import type { DirectorHandler, DirectorLink, Health } from '../protocol/index.ts'
+import { handoffGoodForMs } from '../protocol/index.ts'
+import type { DirectorHandler, DirectorLink, Health, HealthEvent } from '../protocol/index.ts'
 import { ahead } from '../transform/index.ts'
 import type { Agent } from './agents.ts'
 import type { Connection } from './connection.ts'
@@ -15,10 +16,11 @@ import { lookWhileBusy, repeatRelease, sendAgain } from './release.ts'
 /** What has not been answered is sent again after so long. */
 const repeatMs = 10
 /**
- * When HANDOFF is given up. An agent that lives and is only slow may still take the connection: its server and ours would both answer the client, who would get a mixture of both. So it
- * is waited for as long as it gives signs of life; who has none is not.
+ * When HANDOFF is given up. An agent that is only slow, or stands still, may yet take the connection: its server and ours would both answer the client, who would get a mixture of both. It does not take what is older
+ * than `handoffGoodForMs`; so nothing younger is sent shortly before, and its ACCEPT has the same time again to get here.
  */
-const handoffMsMax = { healthy: 1000, otherwise: 30 } as const
+const handoffMsMax = 2 * handoffGoodForMs
+const lastRepeatMs = 400
 /** When RELEASE is: without its answer the client is reset. An agent that is being started again, or has much to do, answers some time. */
 const releaseMsMax = 3000
 /** What is not answered is sent again after 10, 30, 70, 150 ms, and so on, but not before most answers come: who has much to do gets no more of it than needed. */
@@ -87,13 +89,12 @@ function acknowledge(core: Core, connection: Connection): void {
   if (gathered !== undefined && (!gathered.acknowledged || gathered.acknowledgedEnd !== gathered.end)) acknowledgeGathered(core, connection)
 }
 
-const signOf = ({ link }: Agent): 'healthy' | 'otherwise' => (link.health === 'healthy' ? 'healthy' : 'otherwise')
-
 function awaitAccept(core: Core, connection: Connection, repeat: (core: Core, connection: Connection, agent: Agent) => void): void {
   const { agent } = connection
   if (agent === undefined) return giveUp(core, connection)
-  if (core.loop.now() - connection.askedMs >= handoffMsMax[signOf(agent)]) return giveUp(core, connection)
-  if (core.loop.now() - connection.askedMs < Math.min(patience.msMax, patience.answers * agent.answerMs) || !isTurn(++connection.tries)) return
+  const waitedMs = core.loop.now() - connection.askedMs
+  if (waitedMs >= handoffMsMax) return giveUp(core, connection)
+  if (waitedMs < Math.min(patience.msMax, patience.answers * agent.answerMs) || waitedMs > lastRepeatMs || !isTurn(++connection.tries)) return
   core.counters.repeats++
   repeat(core, connection, agent)
 }
@@ -154,11 +155,11 @@ export function createHandler(core: () => Core): DirectorHandler {
       if (connection !== undefined) fire(core(), connection, 'closed')
     },
     owner: (link, owner) => core().learn(link, owner),
-    health: (link, health, before) => onHealth(core(), link, health, before),
+    health: (link, health, before, event) => onHealth(core(), link, health, before, event),
   }
 }
 
-function onHealth(core: Core, link: DirectorLink, health: Health, before: Health): void {
+function onHealth(core: Core, link: DirectorLink, health: Health, before: Health, event: HealthEvent): void {
   const { agents, connections, loop } = core
   agents.setHealth(link, health, loop.now())
   // Where nobody takes connections, our own stack does.
@@ -169,7 +170,7 @@ function onHealth(core: Core, link: DirectorLink, health: Health, before: Health
     if (health === 'machine-gone') fire(core, connection, 'machine-gone')
     // It has been started again, and is asked anew.
     else if (health === 'healthy' && connection.state === 'releasing') core.awaitAnswer(connection)
-    // Nobody is there any more who might still answer.
-    else if (health === 'process-gone' && !takeAsAccepted(core, connection)) fire(core, connection, 'agent-gone')
+    // Nobody is there any more who might still answer. Who only says nothing may stand still, and is waited for.
+    else if (event === 'refused' && !takeAsAccepted(core, connection)) fire(core, connection, 'agent-gone')
   }
 }

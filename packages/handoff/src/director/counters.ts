@@ -28,7 +28,7 @@ export const newCounters = (): Counters => ({
   moves: 0,
   continued: 0,
   repeats: 0,
-  refusals: { serverDown: 0, optionMissing: 0, noRoom: 0, ending: 0, system: 0, silent: 0 },
+  refusals: { serverDown: 0, optionMissing: 0, noRoom: 0, ending: 0, system: 0, late: 0, silent: 0 },
   busy: 0,
   thawed: 0,
   restored: 0,

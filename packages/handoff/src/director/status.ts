@@ -43,7 +43,7 @@ export interface DirectorMetrics {
   /** HANDOFFs that were sent a second or third time. */
   readonly repeats: number
   /** By the words of `RefuseReason`, and `silent` where no answer came. */
-  readonly refusals: Readonly<Record<'serverDown' | 'optionMissing' | 'noRoom' | 'ending' | 'system' | 'silent', number>>
+  readonly refusals: Readonly<Record<'serverDown' | 'optionMissing' | 'noRoom' | 'ending' | 'system' | 'late' | 'silent', number>>
   /** RELEASEs answered by BUSY. */
   readonly busy: number
   /** Connections that the director's own stack went on with. */

@@ -10,7 +10,9 @@ import {
   isIpv4Mapped,
   openSocket,
   setOption,
+  SO_TIMESTAMPNS,
   SOCK_DGRAM,
+  SOL_SOCKET,
   UDP_NO_CHECK6_RX,
 } from '@holdfast/posix/network'
 import { orThrow } from '@holdfast/posix'
@@ -20,7 +22,7 @@ import type { Loop } from '../loop/index.ts'
 import { AgentSessions, sessionTable } from './agent-sessions.ts'
 import type { DirectorPeer } from './agent-sessions.ts'
 import { bodies, hasMagic, headerBytes, problemOf, readNumber, sequenceAt, sessionAt, typeAt } from './codec.ts'
-import { localOf, receiveBuffer } from './director-link.ts'
+import { batchesMax, localOf, receiveBuffer } from './director-link.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { Mac } from './mac.ts'
 import { ConnectionName, Continue, FlowName, Handoff, Heartbeat, Hello, MessageType, Owner, Refuse, Release, Welcome } from './messages.ts'
@@ -33,8 +35,8 @@ import { reused } from './reused.ts'
 
 /** What a server agent does with what directors say. Values and bytes are good until the function returns. */
 export interface AgentHandler {
-  /** The request is `bytes[from, to)`. */
-  handoff(peer: DirectorPeer, value: Handoff, bytes: Buffer, from: number, to: number): void
+  /** The request is `bytes[from, to)`. It came `waitedMs` ago, which is long when this process has stood still. */
+  handoff(peer: DirectorPeer, value: Handoff, bytes: Buffer, from: number, to: number, waitedMs: number): void
   /** The payload is `bytes[from, to)`. */
   continue(peer: DirectorPeer, value: Continue, bytes: Buffer, from: number, to: number): void
   release(peer: DirectorPeer, value: Release): void
@@ -95,6 +97,8 @@ export class AgentLinks {
   readonly #listed: NameLists[] = []
   readonly #source = Buffer.alloc(16)
   readonly #stranger = { number: 0, nextSequence: () => 0 }
+  /** How long ago the datagram came that is being taken. */
+  #waitedMs = 0
   #rejected = 0
   #isClosed = false
 
@@ -114,7 +118,7 @@ export class AgentLinks {
       onKnown: peer => handler.known(peer),
       onForgotten: peer => handler.forgotten(peer),
     })
-    loop.watch(this.#fd, () => this.#receive())
+    loop.watch(this.#fd, () => this.#receiveAll())
   }
 
   /** Directors that are known. */
@@ -208,15 +212,23 @@ export class AgentLinks {
     listed.length = 0
   }
 
-  #receive(): void {
+  /** All of it: a director that takes a hand-off back shall be heard before deadlines are looked at. */
+  #receiveAll(): void {
+    for (let batch = 0; batch < batchesMax && !this.#isClosed && this.#receive() === incoming.slots; batch++);
+  }
+
+  #receive(): number {
     const batch = this.#batch
     const count = batch.receive(this.#fd)
+    const now = Date.now()
     for (let slot = 0; slot < count && !this.#isClosed; slot++) {
       if (batch.truncated(slot)) continue
+      this.#waitedMs = now - (batch.arrivedMs(slot) ?? now)
       const source = batch.source(slot)
       source.writeMapped(this.#source)
       this.#take(batch.bytes(slot), batch.length(slot), source.port)
     }
+    return count
   }
 
   /** A datagram from `#source`. */
@@ -262,7 +274,8 @@ export class AgentLinks {
 
   #deliver(type: MessageType, peer: DirectorPeer, bytes: Buffer, length: number): void {
     const handler = this.#handler
-    if (type === MessageType.handoff) handler.handoff(peer, handedOff.read(bytes, headerBytes), bytes, headerBytes + Handoff.fixedSize, length)
+    if (type === MessageType.handoff)
+      handler.handoff(peer, handedOff.read(bytes, headerBytes), bytes, headerBytes + Handoff.fixedSize, length, this.#waitedMs)
     else if (type === MessageType.continue)
       handler.continue(peer, continued.read(bytes, headerBytes), bytes, headerBytes + Continue.fixedSize, length)
     else if (type === MessageType.release) handler.release(peer, release.read(bytes, headerBytes))
@@ -279,6 +292,7 @@ function openBound(listen: Endpoint): number {
   const fd = orThrow(openSocket(isV4 ? AF_INET : AF_INET6, SOCK_DGRAM), 'socket')
   try {
     receiveBuffer(fd, receiveBufferBytes)
+    orThrow(setOption(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1), 'setsockopt SO_TIMESTAMPNS')
     // Directors' programs wrap packets without a checksum (RFC 6935).
     if (!isV4) setOption(fd, IPPROTO_UDP, UDP_NO_CHECK6_RX, 1)
     orThrow(bind(fd, SocketAddress.ofMapped(listen.address, listen.port)), `bind to ${listen.text}`)

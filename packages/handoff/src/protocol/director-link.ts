@@ -38,7 +38,7 @@ import { EchoProbe } from './echo.ts'
 import { endpointOf } from './endpoint.ts'
 import type { Endpoint } from './endpoint.ts'
 import { HealthMonitor } from './health.ts'
-import type { Health } from './health.ts'
+import type { Health, HealthEvent } from './health.ts'
 import type { Mac } from './mac.ts'
 import { ConnectionName, Continue, FlowName, Handoff, Heartbeat, Hello, MessageType, Owner, Refuse, Release, Welcome } from './messages.ts'
 import type { RefuseReason } from './messages.ts'
@@ -57,7 +57,8 @@ export interface DirectorHandler {
   busy(link: DirectorLink, connection: number, generation: number): void
   closed(link: DirectorLink, connection: number, generation: number): void
   owner(link: DirectorLink, owner: Owner): void
-  health(link: DirectorLink, health: Health, before: Health): void
+  /** `event` is what it has been seen by. */
+  health(link: DirectorLink, health: Health, before: Health, event: HealthEvent): void
 }
 
 /** What a link needs. */
@@ -85,6 +86,8 @@ const mtuMin = 1280
 
 /** Datagrams are looked at one after the other, whichever link they come by. Lists are cut so that they fit into one frame. */
 const incoming = new DatagramBatch({ slots: 64, slotBytes: 2048 })
+/** So many in a turn: who sends on and on does not have us for itself. */
+export const batchesMax = 64
 const named = reused(ConnectionName)
 const refusal = reused(Refuse)
 const owned = reused(Owner)
@@ -130,7 +133,7 @@ export class DirectorLink {
     this.#fd = openConnected(agent, this.#isV4)
     this.local = localOf(this.#fd)
     this.#outbox = new Outbox(loop, this.#fd, mac)
-    this.#monitor = new HealthMonitor(loop.now(), (health, before) => this.#onHealth(health, before))
+    this.#monitor = new HealthMonitor(loop.now(), (health, before, event) => this.#onHealth(health, before, event))
     this.#beatMs = loop.now()
     loop.watch(this.#fd, events => this.#onEvents(events))
     this.#timer = loop.after(0, this.#onTick)
@@ -242,22 +245,29 @@ export class DirectorLink {
       this.#outbox.send(MessageType.hello, noSession, Hello, { director: this.#director, nonce: this.#session.nonce })
   }
 
-  #onHealth(health: Health, before: Health): void {
+  #onHealth(health: Health, before: Health, event: HealthEvent): void {
     if (this.#monitor.asksMachine) this.#echo ??= new EchoProbe(this.#loop, this.agent, () => this.#monitor.sign('echo', this.#loop.now()))
     else {
       this.#echo?.close()
       this.#echo = undefined
     }
     if (health === 'silent') this.#act(this.#session.apply('silence'))
-    this.#handler.health(this, health, before)
+    this.#handler.health(this, health, before, event)
   }
 
   #onEvents(events: number): void {
     if ((events & EPOLLERR) !== 0 && getOption(this.#fd, SOL_SOCKET, SO_ERROR) === errno.ECONNREFUSED) this.#monitor.sign('refused', this.#loop.now())
     if (this.#isClosed) return
+    // All of it: what an agent has said in time shall be heard before deadlines are looked at.
+    for (let batch = 0; batch < batchesMax && this.#receive() === incoming.slots; batch++);
+  }
+
+  #receive(): number {
+    if (this.#isClosed) return 0
     const count = incoming.receive(this.#fd)
     if (count === -errno.ECONNREFUSED) this.#monitor.sign('refused', this.#loop.now())
     for (let slot = 0; slot < count && !this.#isClosed; slot++) this.#take(incoming.bytes(slot), incoming.length(slot))
+    return count
   }
 
   /** A datagram. What is none of this session changes nothing. */

@@ -46,13 +46,13 @@ export const healthTimes: HealthTimes = { silentMs: 1000, goneMs: 750 }
 /** The health of one agent. It has no clock: `tick` tells the time, and is to be called when `deadline` has come. */
 export class HealthMonitor {
   readonly #times: HealthTimes
-  readonly #onChange: (health: Health, before: Health) => void
+  readonly #onChange: (health: Health, before: Health, event: HealthEvent) => void
   #health: Health = 'unknown'
   #answerMs: number
   /** The last sign of the machine, or when it was first asked for one. */
   #signMs: number
 
-  constructor(nowMs: number, onChange: (health: Health, before: Health) => void, times: HealthTimes = healthTimes) {
+  constructor(nowMs: number, onChange: (health: Health, before: Health, event: HealthEvent) => void, times: HealthTimes = healthTimes) {
     this.#times = times
     this.#onChange = onChange
     this.#answerMs = nowMs
@@ -96,6 +96,6 @@ export class HealthMonitor {
     const after = healthTable[before][event]
     if (after === before) return
     this.#health = after
-    this.#onChange(after, before)
+    this.#onChange(after, before, event)
   }
 }

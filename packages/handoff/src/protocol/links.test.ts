@@ -44,13 +44,16 @@ type Said = readonly [string, ...unknown[]]
 
 class Agent implements AgentHandler {
   readonly said: Said[] = []
+  /** Of the last HANDOFF. */
+  waitedMs = -1
   peer: DirectorPeer | undefined
   readonly links: AgentLinks
   constructor(loop: Loop, listen: Endpoint) {
     this.links = new AgentLinks({ loop, mac, listen, server, capacity: 1000, handler: this })
     closers.push(() => this.links.close())
   }
-  handoff: AgentHandler['handoff'] = (_, value, bytes, from, to) => {
+  handoff: AgentHandler['handoff'] = (_, value, bytes, from, to, waitedMs) => {
+    this.waitedMs = waitedMs
     this.said.push(['handoff', { ...value, client: value.client.toString('hex') }, bytes.toString('latin1', from, to)])
   }
   continue: AgentHandler['continue'] = (_, value, bytes, from, to) => this.said.push(['continue', { ...value }, bytes.toString('latin1', from, to)])
@@ -216,6 +219,17 @@ describe('links on loopback', { skip: unsupportedReason }, () => {
     assert.deepEqual(agent.said[2]?.[1], packet)
     assert.deepEqual(agent.said[4], ['wrapped', 'E a packet', handoffSource, link.local.port])
     assert.deepEqual(agent.said[5]?.[1], { connection: 5, generation: 1, clientAck: 9, flags: 2 })
+  })
+
+  test('a HANDOFF says how long it has waited', () => {
+    const { loop, agent, director } = pair()
+    director.link.sendHandoff(handoff, Buffer.alloc(10), 0, 10)
+    // It goes out at the end of this turn.
+    loop.turn()
+    assert.deepEqual(agent.said, [])
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60)
+    until(loop, () => agent.said.length === 1, 'HANDOFF')
+    assert.ok(agent.waitedMs >= 59, `${agent.waitedMs} ms`)
   })
 
   test('what an agent says of many connections in a turn is gathered, and all of it comes', () => {

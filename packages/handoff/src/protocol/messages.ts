@@ -121,7 +121,15 @@ export const RefuseReason = {
   ending: 4,
   /** The kernel says no. */
   system: 5,
+  /** It has waited for longer than `handoffGoodForMs`: the director may have gone on without. */
+  late: 6,
 } as const
+
+/**
+ * An agent that has stood still takes no connection whose HANDOFF came that long ago; and a director gives up only when none can be taken any more. So the client is answered by one server, whoever of the two has been
+ * slow.
+ */
+export const handoffGoodForMs = 500
 /** One of `RefuseReason`. */
 export type RefuseReason = (typeof RefuseReason)[keyof typeof RefuseReason]
 

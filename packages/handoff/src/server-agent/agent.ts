@@ -4,7 +4,7 @@ import { AgentEntry } from '../bpf/entries.ts'
 import { offsetsOf } from '../bpf/offsets.ts'
 import { lingerMs, PairThere } from '../bpf/programs/pair.ts'
 import { DeadlineQueue } from '../loop/index.ts'
-import { RefuseReason } from '../protocol/messages.ts'
+import { handoffGoodForMs, RefuseReason } from '../protocol/messages.ts'
 import type { Continue, FlowName, Handoff, Release } from '../protocol/messages.ts'
 import type { AgentHandler, DirectorPeer, Endpoint } from '../protocol/index.ts'
 import { ClientPackets } from './client-packets.ts'
@@ -91,7 +91,7 @@ export class Agent implements AgentHandler {
     return counts
   }
 
-  handoff(peer: DirectorPeer, value: Handoff, bytes: Buffer, from: number, to: number): void {
+  handoff(peer: DirectorPeer, value: Handoff, bytes: Buffer, from: number, to: number, waitedMs = 0): void {
     const { keys, connections } = this.#context
     const known = connections.get(value.connection)
     if (known !== undefined && known.generation >= value.generation) {
@@ -109,6 +109,7 @@ export class Agent implements AgentHandler {
       else this.#words[lastWord](peer, value.connection, value.generation)
       return
     }
+    if (waitedMs > handoffGoodForMs) return this.#refuse(connections.make(value.connection, value.generation, peer), RefuseReason.late)
     keys.set(value)
     const older = connections.atClient()
     if (known !== undefined || older !== undefined) {
@@ -117,7 +118,7 @@ export class Agent implements AgentHandler {
       // The others' were loaded.
       keys.set(value)
     }
-    this.#open(peer, value, bytes, from, to)
+    this.#open({ peer, handoff: value, bytes, from, to, goodUntilMs: this.#context.machine.nowMs() + handoffGoodForMs - waitedMs })
   }
 
   continue(peer: DirectorPeer, value: Continue, bytes: Buffer, from: number, to: number): void {
@@ -157,7 +158,8 @@ export class Agent implements AgentHandler {
     for (const connection of this.#context.connections) if (connection.peer === peer) connection.peer = undefined
   }
 
-  #open(peer: DirectorPeer, handoff: Handoff, bytes: Buffer, from: number, to: number): void {
+  #open(asked: Pick<Opening, 'peer' | 'handoff' | 'bytes' | 'from' | 'to' | 'goodUntilMs'>): void {
+    const { peer, handoff } = asked
     const { keys, connections } = this.#context
     const connection = connections.make(handoff.connection, handoff.generation, peer)
     const [, state] = lifeCycle.gone.handOff
@@ -167,7 +169,7 @@ export class Agent implements AgentHandler {
     }
     connection.state = state
     connections.add(connection)
-    const opening: Opening = { connection, peer, handoff, bytes, from, to, attempt: 0, looks: 0, isDirect: false }
+    const opening: Opening = { ...asked, connection, attempt: 0, looks: 0, isDirect: false }
     this.#opened(opening, this.#handshake.open(opening))
   }
 
@@ -198,9 +200,17 @@ export class Agent implements AgentHandler {
     this.#context.machine.after(lookAgainMs[opening.looks - 1], () => {
       // It may have given way meanwhile.
       if (this.#openings.get(opening.connection) !== waiting) return
+      if (this.#context.machine.nowMs() > waiting.goodUntilMs) return this.#openedLate(waiting.connection)
       this.#context.keys.load(opening.connection.slot)
       this.#opened(waiting, this.#handshake.lookAgain(waiting))
     })
+  }
+
+  /** We have stood still, and the director may have gone on without us. */
+  #openedLate(connection: Connection): void {
+    this.#reset(connection)
+    this.#refuse(connection, RefuseReason.late)
+    connection.state = 'gone'
   }
 
   /** What the table says, but for what needs a message: that is done by who calls. */

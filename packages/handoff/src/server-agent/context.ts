@@ -16,7 +16,7 @@ export type Counters = Mutable<Omit<ServerAgentMetrics, FromKernel | 'refusals'>
 export const newCounters = (): Counters => ({
   handoffs: 0,
   repeats: 0,
-  refusals: { serverDown: 0, optionMissing: 0, noRoom: 0, ending: 0, system: 0 },
+  refusals: { serverDown: 0, optionMissing: 0, noRoom: 0, ending: 0, system: 0, late: 0 },
   handshakes: 0,
   otherPorts: 0,
   secondLooks: 0,

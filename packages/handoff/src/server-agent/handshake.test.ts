@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { beforeEach, test } from 'node:test'
-import { HandoffFlags, RefuseReason, ReleaseFlags } from '../protocol/messages.ts'
+import { beforeEach, describe, test } from 'node:test'
+import { HandoffFlags, handoffGoodForMs, RefuseReason, ReleaseFlags } from '../protocol/messages.ts'
 import { TcpFlag } from '../transform/packet.ts'
 import {
   agent,
@@ -20,7 +20,7 @@ import {
   setUp,
   words,
 } from './test-support/agent-scene.ts'
-import { mapped, request } from './test-support/fake-directors.ts'
+import { handoffOf, mapped, request } from './test-support/fake-directors.ts'
 
 beforeEach(setUp)
 
@@ -143,6 +143,36 @@ test('a hand-off that waits for its SYN-ACK can be taken back', () => {
   machine.advance(10)
   assert.deepEqual(words.take(), [])
   assert.deepEqual([flagsSent(), machine.flows.entries.size], [[TcpFlag.syn, TcpFlag.rst], 0])
+})
+
+describe('after standing still', () => {
+  const late = (generation = 1, waitedMs = handoffGoodForMs + 1): string[] => {
+    agent.handoff(peer, handoffOf({ requestBytes: request.length, generation }), request, 0, request.length, waitedMs)
+    return words.take()
+  }
+
+  test('a hand-off that has waited for too long is refused, and so it is when it comes again', () => {
+    assert.deepEqual(late(), [`refuse 1 77.1 ${RefuseReason.late}`])
+    assert.deepEqual(handOff(), [`refuse 1 77.1 ${RefuseReason.late}`])
+    assert.deepEqual([machine.sent.length, machine.flows.entries.size, agent.connections(), agent.counters.refusals.late], [0, 0, 0, 1])
+    assert.deepEqual(late(2, handoffGoodForMs), ['accept 1 77.2'])
+  })
+
+  test('one that has been taken is said to be, however late it is asked for again', () => {
+    handOff()
+    assert.deepEqual(late(), ['accept 1 77.1'])
+    assert.equal(agent.connections(), 1)
+  })
+
+  test('what waited for its SYN-ACK is not taken any more', () => {
+    machine.behaviours = ['late']
+    assert.deepEqual(handOff(), [])
+    machine.timeMs += handoffGoodForMs + 1
+    machine.advance(1)
+    assert.deepEqual(words.take(), [`refuse 1 77.1 ${RefuseReason.late}`])
+    assert.deepEqual([flagsSent(), machine.flows.entries.size, agent.connections()], [[TcpFlag.syn, TcpFlag.rst], 0, 0])
+    assert.deepEqual(handOff(), [`refuse 1 77.1 ${RefuseReason.late}`])
+  })
 })
 
 test("a client's port that the server still has a connection with is exchanged for another", () => {

@@ -26,6 +26,8 @@ export interface Opening {
   readonly bytes: Buffer
   readonly from: number
   readonly to: number
+  /** When it is too late to take the connection, by the machine's clock (`handoffGoodForMs`). */
+  readonly goodUntilMs: number
   /** SYNs that did not lead anywhere. */
   attempt: number
   /** How often there was no answer to the last one. */

@@ -31,7 +31,7 @@ export interface ServerAgentMetrics {
   /** Hand-offs that came again and were answered as before. */
   readonly repeats: number
   /** By the words of `RefuseReason`. */
-  readonly refusals: Readonly<Record<'serverDown' | 'optionMissing' | 'noRoom' | 'ending' | 'system', number>>
+  readonly refusals: Readonly<Record<'serverDown' | 'optionMissing' | 'noRoom' | 'ending' | 'system' | 'late', number>>
   /** SYNs that were sent: where the kernel cannot open connections without, or something was in the way. */
   readonly handshakes: number
   /** Hand-offs for which another source port than the client's was taken. */

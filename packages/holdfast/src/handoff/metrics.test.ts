@@ -8,7 +8,7 @@ import type { ServerAgentMetrics } from '@holdfast/handoff/server-agent'
 import { checkAlerts, checkExpression, checkLegends, checkPanels, expressionsOf, readAlerts, readDashboard } from '../test-support/dashboard.ts'
 import { directorSamples, serverAgentSamples } from './metrics.ts'
 
-const agentRefusals = { serverDown: 1, optionMissing: 1, noRoom: 1, ending: 1, system: 1 }
+const agentRefusals = { serverDown: 1, optionMissing: 1, noRoom: 1, ending: 1, system: 1, late: 1 }
 
 const ofDirector: DirectorMetrics = {
   accepted: 1,

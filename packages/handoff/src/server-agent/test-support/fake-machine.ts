@@ -184,7 +184,7 @@ export class FakeMachine implements Machine {
       const next = this.#timers.filter(({ dueMs }) => dueMs <= untilMs).toSorted((a, b) => a.dueMs - b.dueMs)[0]
       if (next === undefined) break
       this.#timers.splice(this.#timers.indexOf(next), 1)
-      this.timeMs = next.dueMs
+      this.timeMs = Math.max(this.timeMs, next.dueMs)
       next.action()
     }
     this.timeMs = untilMs
