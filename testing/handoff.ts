@@ -140,7 +140,7 @@ const resident: { readonly at: number; readonly bytes: readonly number[] }[] = [
 async function watch(): Promise<void> {
   while (!isOver()) {
     resident.push({ at: performance.now(), bytes: parts.map(part => scene.part(part).residentBytes) })
-    await sleep(Math.min(5000, until - performance.now()))
+    await sleep(Math.max(0, Math.min(5000, until - performance.now())))
   }
 }
 
