@@ -1,4 +1,5 @@
 import { Arena } from '../shared/arena.ts'
+import { releasePieces } from '../shared/held-pieces.ts'
 import { clientSwitches, CloseReason, Control, defaultLimits, managerWantsWake, Slot, slotAt, ToManager, ToWorker } from '../shared/layout.ts'
 import type { EngineLimits, WorkerMail } from '../shared/layout.ts'
 import type { ManagerAnswers, MetricSample } from '../worker-api.ts'
@@ -8,7 +9,7 @@ import { landingBytes } from './intake.ts'
 import { Listeners } from './listen.ts'
 import { MessageTable } from './messages.ts'
 import { Metrics } from './metrics.ts'
-import { unfinishedWrite } from './recovery.ts'
+import { readFiles, unfinishedWrite } from './recovery.ts'
 import type { WorkerHandle } from './worker-handle.ts'
 import { WorkerPool } from './worker-pool.ts'
 import type { WorkerPoolOptions } from './worker-pool.ts'
@@ -182,6 +183,7 @@ export class ConnectionManager implements AsyncDisposable {
     for (const client of this.#clients) {
       if (client?.worker === handle) this.#finishWrites(client, handle)
     }
+    releasePieces(handle.control)
   }
 
   #finishWrites(client: Client, handle: WorkerHandle): void {
@@ -193,7 +195,7 @@ export class ConnectionManager implements AsyncDisposable {
     const unfinished = unfinishedWrite({ table: this.#table, control: handle.control, nextRecord: handle.fromWorker.next }, client.id)
     if (unfinished === undefined) return
     for (const message of unfinished.messages) this.#release(message)
-    if (unfinished.isLost) client.close()
+    if (!readFiles(unfinished, handle.outbound)) return client.close()
     if (unfinished.length > 0) {
       Atomics.add(this.#table, slot + Slot.managerWrites, 1)
       Atomics.add(this.#table, slot + Slot.managerBytes, unfinished.length)

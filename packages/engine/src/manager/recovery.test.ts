@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { Control, Intent, Slot, slotAt } from '../shared/layout.ts'
+import { heldPieces, holdPieces, releasePieces } from '../shared/held-pieces.ts'
+import { Control, Intent, piecesMax, Slot, slotAt } from '../shared/layout.ts'
+import { readRest } from '../worker/files.ts'
 import { unfinishedWrite } from './recovery.ts'
 
 /** A worker that died in a write which finishes messages 5, 6 and 7, after the record before number `record`. */
@@ -47,22 +52,62 @@ test('a write to a socket that is gone is not repeated', () => {
   assert.deepEqual(unfinishedWrite(remains(Intent.direct, 7, 7), 0), { offset: 4096, length: 0, messages: [5, 6, 7] })
 })
 
-test('of a write with pieces of files only the worker knew the rest: the connection is lost unless all has gone out', async () => {
+test('of a write with pieces of files what has not gone out is read from them, by descriptors that outlive the worker', async () => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
   const [[accepted]] = (await Promise.all([once(server, 'connection'), once(socket, 'connect')])) as [[Socket], unknown]
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-recovery-'))
   try {
+    writeFileSync(join(folder, 'file'), Buffer.alloc(1000, 'abcdefghij'))
+    const descriptor = openSync(join(folder, 'file'), 'r')
     const dead = remains(Intent.withFiles, 7, 7)
     dead.table[slotAt(0) + Slot.descriptor] = (accepted as unknown as { _handle: { fd: number } })._handle.fd
-    assert.deepEqual(unfinishedWrite(dead, 0), { offset: 4096, length: 0, messages: [5, 6, 7], isLost: true })
+    const pieces = [{ at: 4106, lengthBytes: 20, descriptor, offset: 2 }]
+    assert.equal(holdPieces(dead.control, pieces), true)
+    closeSync(descriptor)
+    const nothing = unfinishedWrite(dead, 0)
+    assert.deepEqual([nothing?.offset, nothing?.length, nothing?.messages], [4096, 100, [5, 6, 7]])
+    assert.deepEqual(
+      nothing?.files?.map(({ at, lengthBytes, offset }) => [at, lengthBytes, offset]),
+      [[4106, 20, 2]],
+    )
+    const memory = Buffer.alloc(5000, '.')
+    assert.equal(readRest(memory, nothing?.files ?? [], 4096), true)
+    assert.equal(memory.toString('latin1', 4104, 4128), '..cdefghijabcdefghijab..')
+
     dead.table[slotAt(0) + Slot.intent] = Intent.withFiles
-    accepted.write(Buffer.alloc(100))
+    accepted.write(Buffer.alloc(15))
+    const [rest] = [unfinishedWrite(dead, 0)]
+    assert.deepEqual([rest?.offset, rest?.length, rest?.files?.length], [4111, 85, 1])
+    memory.fill('.')
+    assert.equal(readRest(memory, rest?.files ?? [], 4111), true)
+    assert.equal(memory.toString('latin1', 4106, 4128), '.....hijabcdefghijab..')
+
+    dead.table[slotAt(0) + Slot.intent] = Intent.withFiles
+    accepted.write(Buffer.alloc(85))
     assert.deepEqual(unfinishedWrite(dead, 0), { offset: 4196, length: 0, messages: [5, 6, 7] })
+    releasePieces(dead.control)
+    assert.deepEqual(heldPieces(dead.control), [])
     assert.deepEqual(unfinishedWrite(remains(Intent.withFiles, 7, 8), 0), { offset: 4096, length: 0, messages: [6, 7] })
   } finally {
+    rmSync(folder, { recursive: true, force: true })
     socket.destroy()
     accepted.destroy()
     server.close()
   }
+})
+
+test('more pieces than can be noted, and files that are not open, are not held', () => {
+  const control = new Int32Array(new SharedArrayBuffer(4 * Control.words))
+  const piece = { at: 0, lengthBytes: 1, descriptor: -1, offset: 2 ** 40 }
+  assert.equal(holdPieces(control, [piece]), false)
+  assert.equal(
+    holdPieces(
+      control,
+      Array.from({ length: piecesMax + 1 }, () => piece),
+    ),
+    false,
+  )
+  assert.deepEqual(heldPieces(control), [])
 })

@@ -1,6 +1,9 @@
 /** What a dead worker leaves behind on one connection, and how it is finished. */
 import { bytesWritten } from '@holdfast/posix/socket'
+import { heldPieces } from '../shared/held-pieces.ts'
 import { addToCount, Control, Intent, Slot, slotAt, stateWords } from '../shared/layout.ts'
+import type { FilePiece } from '../worker-api.ts'
+import { readRest } from '../worker/files.ts'
 
 export interface Unfinished {
   /** First byte in the dead worker's outbound arena that has not gone out, and how many follow. */
@@ -8,8 +11,8 @@ export interface Unfinished {
   readonly length: number
   /** Indices of the messages that were to be finished with it and are not yet. */
   readonly messages: readonly number[]
-  /** What follows was in a file that only the worker knew: the connection cannot go on. */
-  readonly isLost?: true
+  /** Pieces of files that lie within it, and are not in the arena. */
+  readonly files?: readonly FilePiece[]
 }
 
 /** What a dead worker has left. */
@@ -44,9 +47,12 @@ export function unfinishedWrite({ table, control, nextRecord }: Remains, connect
   const taken = ((total | 0) - table[slot + Slot.intentBase]) | 0
   Atomics.store(table, slot + Slot.written, total | 0)
   if (taken < 0 || taken > length) throw new Error(`connection ${connection}: ${taken} of ${length} bytes written cannot be`)
-  if (intent === Intent.withFiles && taken < length) return { offset, length: 0, messages, isLost: true }
-  return { offset: offset + taken, length: length - taken, messages }
+  const rest = { offset: offset + taken, length: length - taken, messages }
+  return intent === Intent.withFiles && taken < length ? { ...rest, files: heldPieces(control) } : rest
 }
+
+/** Reads what lies in files to where it belongs in the arena; from the page cache, most of the time, as it was about to be sent from there. False: it cannot be read, and the connection cannot go on. */
+export const readFiles = ({ files, offset }: Unfinished, outbound: Buffer): boolean => files === undefined || readRest(outbound, files, offset)
 
 /** What the socket has taken of a file counts in the state; nothing is left. */
 function counted(table: Int32Array, slot: number): Unfinished {

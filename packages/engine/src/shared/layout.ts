@@ -34,6 +34,9 @@ export const CloseReason = { closed: 0, moved: 1, shutdown: 2 } as const
 
 /** Messages that one write can finish. */
 export const finishesMax = 2048
+/** Pieces of files that one write can have and go out directly, and the words that each takes in a control block. */
+export const piecesMax = 64
+export const pieceWords = 5
 /** Words of a connection's state (`Connection.state`). */
 export const stateWords = 4
 
@@ -47,7 +50,10 @@ export const Control = {
   rung: 2,
   /** Indices of the messages that the write at work finishes, at most `finishesMax`: a worker is in one write at a time. */
   finishing: 16,
-  words: 16 + finishesMax,
+  /** How many pieces of files the write at work has (`holdPieces`), and what they are. */
+  pieceCount: 16 + finishesMax,
+  pieces: 17 + finishesMax,
+  words: 17 + finishesMax + piecesMax * pieceWords,
 } as const
 
 export const WorkerState = {

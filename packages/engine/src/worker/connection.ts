@@ -1,6 +1,7 @@
 import { sendFileNow } from '@holdfast/posix'
 import { isUnresponsive, sendNow } from '@holdfast/posix/socket'
 import type { Arena } from '../shared/arena.ts'
+import { holdPieces, releasePieces } from '../shared/held-pieces.ts'
 import { addToCount, Control, finishesMax, Intent, Slot, slotAt, stateWords, ToManager } from '../shared/layout.ts'
 import type { Addresses, EngineLimits, Framing, WorkerMail } from '../shared/layout.ts'
 import type { Connection, ConnectionHandler, FilePiece, Message, Settlement } from '../worker-api.ts'
@@ -243,7 +244,8 @@ export class WorkerConnection implements Connection, MessageHolder {
     const slot = this.#slot
     if (this.#left || this.#isBroken || table[slot + Slot.closed] !== 0) return this.#drop(write)
     const descriptor = table[slot + Slot.descriptor]
-    const isDirect = length > 0 && descriptor >= 0 && Atomics.load(table, slot + Slot.managerWrites) === 0
+    const mayBeDirect = length > 0 && descriptor >= 0 && Atomics.load(table, slot + Slot.managerWrites) === 0
+    const isDirect = mayBeDirect && (files === undefined || holdPieces(host.control, files))
     // Before it is intended: a manager that had to finish this would send what the memory had before.
     if (!isDirect && files !== undefined && !readRest(host.outbound.bytes, files, offset)) return this.#break(write)
     this.#intend(write, !isDirect ? Intent.throughManager : files === undefined ? Intent.direct : Intent.withFiles)
@@ -263,6 +265,7 @@ export class WorkerConnection implements Connection, MessageHolder {
     for (const message of finishes) message.release()
     table[slot + Slot.stateInForce] = table[slot + Slot.intentState]
     Atomics.store(table, slot + Slot.intent, Intent.none)
+    if (files !== undefined) releasePieces(host.control)
     if (!this.#isDistributed) this.#leave()
   }
 
@@ -271,6 +274,7 @@ export class WorkerConnection implements Connection, MessageHolder {
     this.#isBroken = true
     this.close('a file could not be read')
     Atomics.store(this.#host.table, this.#slot + Slot.intent, Intent.none)
+    releasePieces(this.#host.control)
     this.#drop(write)
   }
 
