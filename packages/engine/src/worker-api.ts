@@ -57,7 +57,7 @@ export interface Connection {
    *
    * `files` take the place of what the buffer has there, in their order: the kernel sends its own pages, without a copy (`isCached` should have said that
    * they are in memory). What is written to a file before the client has taken them may be what it gets. A file that cannot be read, or
-   * has become shorter, ends the connection; so does a worker's death while a client's buffers are full.
+   * has become shorter, ends the connection.
    */
   sendPart(buffer: Buffer, fromBytes: number, lengthBytes: number, settles?: Settlement, files?: readonly FilePiece[]): void
   /**

@@ -105,8 +105,8 @@ export const Slot = {
 } as const
 
 /**
- * What a worker is in: a write to the socket; one that the manager does; or one to the socket with pieces of files, whose rest is not in the arena
- * until the worker has read it there; or one of a file alone, whose bytes are counted in the state, at word `intentOffset`: what went out counts.
+ * What a worker is in: a write to the socket; one that the manager does; or one to the socket with pieces of files, which the manager
+ * reads for what has not gone out (`Control.pieces`); or one of a file alone, whose bytes are counted in the state, at word `intentOffset`: what went out counts.
  */
 export const Intent = { none: 0, direct: 1, throughManager: 2, withFiles: 3, counted: 4 } as const
 
