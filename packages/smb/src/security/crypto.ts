@@ -24,18 +24,19 @@ export type Direction = 'encrypt' | 'decrypt'
  */
 export interface AeadContext {
   /**
-   * Encrypts or decrypts `bytes` from `offset`, `lengthBytes` long (0: authenticates only) in place.
-   * `nonce` and `tag` have exactly the algorithm's lengths; encrypting fills `tag`, decrypting compares it (constant time).
-   * Answers false when the tag does not match; the bytes are worthless then.
+   * Encrypts or decrypts `bytes` in place. `nonce` and `tag` have exactly the algorithm's lengths; encrypting fills `tag`, decrypting
+   * compares it (constant time). Answers false when the tag does not match; the bytes are worthless then.
    */
   run(nonce: Buffer, aad: Buffer, bytes: Buffer, tag: Buffer): boolean
+  /** GMAC: fills `tag` for `first` and `rest`, one after the other, with nothing encrypted. Only of a GCM context that encrypts. */
+  authenticate(nonce: Buffer, first: Buffer, rest: Buffer, tag: Buffer): void
   close(): void
 }
 
 /** One key of a MAC. Not re-entrant; belongs to the thread that made it. */
 export interface MacContext {
-  /** Writes the first 16 bytes of the MAC of `bytes` into `tag`. */
-  compute(bytes: Buffer, tag: Buffer): void
+  /** Writes the first 16 bytes of the MAC of `first` and `rest`, one after the other, into `tag`. */
+  compute(first: Buffer, rest: Buffer, tag: Buffer): void
   close(): void
 }
 

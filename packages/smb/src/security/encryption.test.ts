@@ -60,6 +60,29 @@ for (const provider of [nativeCrypto() ?? nodeCrypto, nodeCrypto]) {
   }
 }
 
+for (const provider of [nativeCrypto() ?? nodeCrypto, nodeCrypto]) {
+  for (const algorithm of algorithms) {
+    test(`${provider.name}: ${algorithm} reads a frame that was, or was not, decrypted in place by who died with it`, () => {
+      const cipher = createCipher({ algorithm, key: keyFor(algorithm), provider })
+      const frame = frameOf('a message of some length, which is no multiple of a block')
+      cipher.encrypt(frame, 7n)
+      const received = Buffer.from(frame)
+      for (let times = 0; times < 3; times++) {
+        assert.equal(cipher.decryptAgain(frame).toString(), 'a message of some length, which is no multiple of a block')
+      }
+      for (const at of [4, 25, transformHeaderLengthBytes + 3]) {
+        for (const state of [frame, received]) {
+          const changed = Buffer.from(state)
+          changed[at] ^= 1
+          assert.throws(() => cipher.decryptAgain(changed), { code: 'transform_signature' }, `byte ${at}`)
+        }
+      }
+      cipher.close()
+      assert.throws(() => cipher.decryptAgain(received), { code: 'cipher_closed' })
+    })
+  }
+}
+
 test('two ciphers of one key do not share nonces', () => {
   const nonces = [0, 1].map(() => {
     const frame = frameOf('text')

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createHmac } from 'node:crypto'
+import { createCipheriv, createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { aeadAlgorithms } from './crypto.ts'
@@ -8,6 +8,7 @@ import { cryptoProvider, nativeCrypto } from './native-crypto.ts'
 import { nodeCrypto } from './node-crypto.ts'
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex')
+const nothing = Buffer.alloc(0)
 const native = nativeCrypto()
 const providers = native === undefined ? [nodeCrypto] : [native, nodeCrypto]
 
@@ -29,7 +30,9 @@ for (const provider of providers) {
     ]
     const tag = Buffer.alloc(16)
     for (const [lengthBytes, code] of codes) {
-      mac.compute(message.subarray(0, lengthBytes), tag)
+      mac.compute(message.subarray(0, lengthBytes), nothing, tag)
+      assert.deepEqual(tag, hex(code))
+      mac.compute(message.subarray(0, lengthBytes >> 1), message.subarray(lengthBytes >> 1, lengthBytes), tag)
       assert.deepEqual(tag, hex(code))
     }
     mac.close()
@@ -38,7 +41,7 @@ for (const provider of providers) {
   test(`${provider.name}: HMAC-SHA256 gives the first half of RFC 4231's case 2`, () => {
     const mac = provider.createMac('HMAC-SHA256', Buffer.from('Jefe'))
     const tag = Buffer.alloc(16)
-    mac.compute(Buffer.from('what do ya want for nothing?'), tag)
+    mac.compute(Buffer.from('what do ya want for nothing?'), nothing, tag)
     assert.deepEqual(tag, hex('5bdcc146bf60754e6a042426089575c7'))
     mac.close()
   })
@@ -75,7 +78,7 @@ for (const provider of providers) {
   test(`${provider.name}: AES-GMAC of nothing but additional data is test case 1's tag for none`, () => {
     const context = provider.createAead('AES-128-GCM', 'encrypt', Buffer.alloc(16))
     const tag = Buffer.alloc(16)
-    context.run(Buffer.alloc(12), Buffer.alloc(0), Buffer.alloc(0), tag)
+    context.authenticate(Buffer.alloc(12), nothing, nothing, tag)
     assert.deepEqual(tag, hex('58e2fccefa7e3061367f1d57a4e7455a'))
     context.close()
   })
@@ -136,8 +139,9 @@ test('both providers compute the same codes', { skip: native === undefined }, ()
         const [a, b] = [native!.createMac(algorithm, key), nodeCrypto.createMac(algorithm, key)]
         for (const message of messages) {
           const [ofA, ofB] = [Buffer.alloc(16), Buffer.alloc(16)]
-          a.compute(Buffer.from(message), ofA)
-          b.compute(Buffer.from(message), ofB)
+          const cut = message.length >> 1
+          a.compute(Buffer.from(message.subarray(0, cut)), Buffer.from(message.subarray(cut)), ofA)
+          b.compute(Buffer.from(message), nothing, ofB)
           assert.deepEqual(ofA, ofB)
           if (algorithm === 'HMAC-SHA256') assert.deepEqual(ofA, createHmac('sha256', key).update(message).digest().subarray(0, 16))
         }
@@ -149,6 +153,22 @@ test('both providers compute the same codes', { skip: native === undefined }, ()
   )
 })
 
+test('both providers authenticate alike, however a message is cut', { skip: native === undefined }, () => {
+  const message = Buffer.from(Array.from({ length: 400 }, (_, i) => i))
+  const nonce = Buffer.alloc(12, 7)
+  const expected = createCipheriv('aes-128-gcm', Buffer.alloc(16, 2), nonce).setAAD(message)
+  expected.final()
+  for (const provider of providers) {
+    const context = provider.createAead('AES-128-GCM', 'encrypt', Buffer.alloc(16, 2))
+    for (const cut of [0, 1, 15, 16, 64, 256, 399, 400]) {
+      const tag = Buffer.alloc(16)
+      context.authenticate(nonce, message.subarray(0, cut), message.subarray(cut), tag)
+      assert.deepEqual(tag, expected.getAuthTag(), `cut at ${cut}`)
+    }
+    context.close()
+  }
+})
+
 test('a closed context computes nothing', { skip: native === undefined }, () => {
   const aead = native!.createAead('AES-128-GCM', 'encrypt', Buffer.alloc(16))
   const mac = native!.createMac('AES-CMAC', Buffer.alloc(16))
@@ -157,5 +177,6 @@ test('a closed context computes nothing', { skip: native === undefined }, () => 
     context.close()
   }
   assert.throws(() => aead.run(Buffer.alloc(12), Buffer.alloc(1), Buffer.alloc(1), Buffer.alloc(16)))
-  assert.throws(() => mac.compute(Buffer.alloc(1), Buffer.alloc(16)))
+  assert.throws(() => aead.authenticate(Buffer.alloc(12), Buffer.alloc(1), nothing, Buffer.alloc(16)))
+  assert.throws(() => mac.compute(Buffer.alloc(1), nothing, Buffer.alloc(16)))
 })

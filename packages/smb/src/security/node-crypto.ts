@@ -39,6 +39,12 @@ function createAead(algorithm: AeadAlgorithm, direction: Direction, key: Uint8Ar
         return false
       }
     },
+    authenticate(nonce, first, rest, tag) {
+      const cipher = createCipheriv(name, keyCopy, nonce, options)
+      cipher.setAAD(Buffer.concat([first, rest]), { plaintextLength: 0 })
+      cipher.final()
+      tag.set(cipher.getAuthTag())
+    },
     close() {},
   }
 }
@@ -51,8 +57,8 @@ export const nodeCrypto: CryptoProvider = {
     const keyCopy = Buffer.from(key)
     const cmac = algorithm === 'AES-CMAC' ? createCmac(keyCopy) : undefined
     return {
-      compute(bytes, tag) {
-        const mac = cmac ? cmac(bytes) : createHmac('sha256', keyCopy).update(bytes).digest()
+      compute(first, rest, tag) {
+        const mac = cmac ? cmac(Buffer.concat([first, rest])) : createHmac('sha256', keyCopy).update(first).update(rest).digest()
         mac.copy(tag, 0, 0, tagLengthBytes)
       },
       close() {},

@@ -124,7 +124,7 @@ class OpenSslAead implements AeadContext {
     // CCM authenticates the length first, so it must be told (RFC 3610 2.2).
     if (this.#isCcm) must(openssl.cipherUpdate(context, null, length, null, bytes.length), 'message length')
     must(openssl.cipherUpdate(context, null, length, aad, aad.length), 'additional data')
-    if (bytes.length > 0 && openssl.cipherUpdate(context, bytes, length, bytes, bytes.length) !== 1) {
+    if (openssl.cipherUpdate(context, bytes, length, bytes, bytes.length) !== 1) {
       // CCM compares the tag here already.
       if (encrypting || !this.#isCcm) throw new Error('OpenSSL: message failed')
       openssl.clearErrors()
@@ -138,6 +138,18 @@ class OpenSslAead implements AeadContext {
     if (this.#isCcm || openssl.cipherFinal(context, tag, length) === 1) return true
     openssl.clearErrors()
     return false
+  }
+
+  authenticate(nonce: Buffer, first: Buffer, rest: Buffer, tag: Buffer): void {
+    const openssl = this.#openssl
+    const context = this.#context
+    const length = this.#length
+    if (context === 0n) throw new Error('closed')
+    must(openssl.cipherInit(context, null, null, null, nonce, 1), 'nonce')
+    must(openssl.cipherUpdate(context, null, length, first, first.length), 'additional data')
+    if (rest.length > 0) must(openssl.cipherUpdate(context, null, length, rest, rest.length), 'additional data')
+    must(openssl.cipherFinal(context, tag, length), 'final')
+    must(openssl.cipherControl(context, ctrlGetTag, tagLengthBytes, tag), 'tag')
   }
 
   close(): void {
@@ -170,12 +182,13 @@ class OpenSslMac implements MacContext {
     parameters.keep.length = 0
   }
 
-  compute(bytes: Buffer, tag: Buffer): void {
+  compute(first: Buffer, rest: Buffer, tag: Buffer): void {
     const openssl = this.#openssl
     const context = this.#context
     if (context === 0n) throw new Error('closed')
     must(openssl.macInit(context, null, 0, null), 'MAC')
-    if (bytes.length > 0) must(openssl.macUpdate(context, bytes, bytes.length), 'MAC message')
+    if (first.length > 0) must(openssl.macUpdate(context, first, first.length), 'MAC message')
+    if (rest.length > 0) must(openssl.macUpdate(context, rest, rest.length), 'MAC message')
     must(openssl.macFinal(context, this.#whole, this.#length, this.#whole.length), 'MAC final')
     this.#whole.copy(tag, 0, 0, tagLengthBytes)
   }

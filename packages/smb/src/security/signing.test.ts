@@ -37,6 +37,20 @@ for (const provider of [nativeCrypto() ?? nodeCrypto, nodeCrypto]) {
     })
   }
 
+  test(`${provider.name}: messages of any length are verified`, () => {
+    for (const algorithm of algorithms) {
+      const signer = createSigner({ algorithm, key, provider })
+      for (const lengthBytes of [64, 65, 255, 256, 257, 272, 4208, 70_000]) {
+        const signed = Buffer.alloc(lengthBytes, 0xa5)
+        signer.sign(signed, 'server')
+        assert.ok(signer.verify(signed, 'server'), `${algorithm} ${lengthBytes}`)
+        signed[lengthBytes - 1] ^= 1
+        assert.equal(signer.verify(signed, 'server'), false)
+      }
+      signer.close()
+    }
+  })
+
   test(`${provider.name}: HMAC-SHA256 signs with the first 16 bytes (MS-SMB2 3.1.4.1)`, () => {
     const signed = message()
     createSigner({ algorithm: 'HMAC-SHA256', key, provider }).sign(signed, 'client')
@@ -60,6 +74,21 @@ for (const provider of [nativeCrypto() ?? nodeCrypto, nodeCrypto]) {
     }
   })
 }
+
+test('who ends in the middle of verifying leaves the message as it was: another worker is given it', () => {
+  for (const algorithm of algorithms) {
+    const signed = message()
+    createSigner({ algorithm, key }).sign(signed, 'client')
+    const before = Buffer.from(signed)
+    const ends = (): never => {
+      throw new Error('the end')
+    }
+    const context = { run: ends, authenticate: ends, compute: ends, close() {} }
+    const signer = createSigner({ algorithm, key, provider: { name: 'that ends', createAead: () => context, createMac: () => context } })
+    assert.throws(() => signer.verify(signed, 'client'), { message: 'the end' })
+    assert.deepEqual(signed, before)
+  }
+})
 
 test('a signer wants a key of 16 bytes and a whole header', () => {
   assert.throws(() => createSigner({ algorithm: 'AES-CMAC', key: Buffer.alloc(15) }), { code: 'key_length' })

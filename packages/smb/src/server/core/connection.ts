@@ -25,8 +25,6 @@ const unsolicitedMessageId = Buffer.alloc(8, 0xff)
 /** Greatest transaction: directory listings, queries, FSCTLs (3.3.5.4 MaxTransactSize). */
 const transactBytesMax = 8 * 1024 * 1024
 /** Offsets in the TRANSFORM_HEADER (2.2.41). */
-const signatureInTransform = 4
-const sizeInTransform = 36
 const sessionIdInTransform = 44
 
 export class SmbConnection implements ConnectionHandler, ConnectionContext {
@@ -175,7 +173,9 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
     }
     if (isTransformed(bytes)) {
       encryptedBy = this.#sessionOfTransform(bytes)
-      bytes = decrypt(bytes, { session: encryptedBy, orphaned: message.orphaned })
+      const { decryptor } = encryptedBy
+      // In place: a worker that died with it may have done so.
+      bytes = message.orphaned ? decryptor!.decryptAgain(bytes) : decryptor!.decrypt(bytes)
     } else if (this.negotiated === undefined && isSmb1(bytes)) {
       this.#upgrade(message, arrivedAtMs)
       return undefined
@@ -427,15 +427,4 @@ export class SmbConnection implements ConnectionHandler, ConnectionContext {
     this.isGone = true
     this.server.onConnectionClosed(this, reason === 'shutdown' ? 'shutdown' : 'connection-lost')
   }
-}
-
-/** Decrypts a frame in place, unless a worker that died with it had done so. Throws MalformedError. */
-function decrypt(frame: Buffer, { session, orphaned }: { session: Session; orphaned: boolean }): Buffer {
-  const mark = session.decryptedMark!
-  if (orphaned && frame.compare(mark, 0, mark.length, signatureInTransform, signatureInTransform + mark.length) === 0) {
-    return frame.subarray(transformHeaderLengthBytes, transformHeaderLengthBytes + frame.readUInt32LE(sizeInTransform))
-  }
-  const message = session.decryptor!.decrypt(frame)
-  mark.copy(frame, signatureInTransform)
-  return message
 }

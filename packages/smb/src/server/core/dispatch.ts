@@ -1,5 +1,5 @@
 /** THE table of commands, and the checks that every request passes before its handler is called (MS-SMB2 3.3.5.2). */
-import { Command, CreateDisposition, HeaderFlags, LockFlags } from '../../messages/constants.ts'
+import { Command, HeaderFlags, LockFlags } from '../../messages/constants.ts'
 import { Fsctl } from '../../messages/fsctl.ts'
 import { headerOffset, headerSize } from '../../messages/header.ts'
 import { NtStatus } from '../../messages/nt-status.ts'
@@ -36,8 +36,6 @@ export interface CommandEntry {
   readonly mayGoAsyncInside: boolean
   /** Carried out in an expired session as well (3.3.5.2.9). */
   readonly whenExpired: (message: Buffer) => boolean
-  /** What a request gets that an earlier worker may have executed: undefined, to execute it (again). */
-  readonly orphanStatus: ((request: SmbRequest) => number) | undefined
   /** The core's own, or the file room's. */
   readonly handler: (request: SmbRequest) => MaybePromise<Outcome>
 }
@@ -49,10 +47,6 @@ const ioctlPayload: Payload = message => {
   return Math.max(at(28) + at(40), at(32) + at(44))
 }
 const queryInfoPayload: Payload = message => Math.max(message.readUInt32LE(headerSize + 4), message.readUInt32LE(headerSize + 12))
-
-/** A CREATE that must not find its name may have made it before the worker died; every other disposition gives the same again. */
-const orphanedCreate = (request: SmbRequest): number =>
-  request.message.readUInt32LE(headerSize + 36) === CreateDisposition.create ? NtStatus.FILE_NOT_AVAILABLE : NtStatus.SUCCESS
 
 const always = (): boolean => true
 const never = (): boolean => false
@@ -68,7 +62,6 @@ const defaults = {
   mayGoAsync: true,
   mayGoAsyncInside: false,
   whenExpired: never,
-  orphanStatus: undefined,
 } as const
 
 /** A table indexed by command code. */
@@ -95,7 +88,7 @@ export function commandTable(files: FileCommands): readonly CommandEntry[] {
     [Command.logoff]: { ...defaults, name: 'logoff', structureSize: 4, needsTree: false, mayGoAsync: false, whenExpired: always, handler: logoff },
     [Command.treeConnect]: { ...defaults, name: 'tree_connect', structureSize: 9, needsTree: false, mayGoAsync: false, handler: treeConnect },
     [Command.treeDisconnect]: { ...defaults, name: 'tree_disconnect', structureSize: 4, mayGoAsync: false, handler: treeDisconnect },
-    [Command.create]: { ...defaults, name: 'create', structureSize: 57, mayGoAsyncInside: true, orphanStatus: orphanedCreate, handler: files.create },
+    [Command.create]: { ...defaults, name: 'create', structureSize: 57, mayGoAsyncInside: true, handler: files.create },
     [Command.close]: { ...defaults, name: 'close', structureSize: 24, fileIdAt: 8, whenExpired: always, handler: files.close },
     [Command.flush]: { ...defaults, name: 'flush', structureSize: 24, fileIdAt: 8, handler: files.flush },
     [Command.read]: { ...defaults, name: 'read', structureSize: 49, fileIdAt: 16, payload: u32(4), handler: files.read },
@@ -202,7 +195,6 @@ export function resolve(request: SmbRequest, table: readonly CommandEntry[]): nu
     const status = findOpen(request, entry)
     if (status !== NtStatus.SUCCESS) return status
   }
-  if (chain.message.orphaned && entry.orphanStatus !== undefined) return entry.orphanStatus(request)
   return NtStatus.SUCCESS
 }
 

@@ -1,5 +1,4 @@
 /** An SMB2 session (MS-SMB2 3.3.1.8) and its channels (3.3.1.14). */
-import { createHmac } from 'node:crypto'
 import { FsError } from '@holdfast/storage'
 import type { FsErrorCode } from '@holdfast/storage'
 import { Command } from '../../messages/constants.ts'
@@ -90,11 +89,6 @@ export class Session implements SessionContext {
   signer: Signer | undefined
   decryptor: Cipher | undefined
   encryptor: Cipher | undefined
-  /**
-   * Stands in place of the signature of a frame that has been decrypted in place, so that another worker knows when this one dies with it.
-   * Nobody without the session's keys can know it.
-   */
-  decryptedMark: Buffer | undefined
   /** Something has come encrypted. */
   usesEncryption = false
   /** Milliseconds since 1970; Infinity: never. */
@@ -147,7 +141,6 @@ export class Session implements SessionContext {
     this.signer = createSigner({ algorithm: secrets.signingAlgorithm, key: secrets.keys.signingKey })
     if (secrets.cipher === undefined) return
     this.decryptor = createCipher({ algorithm: secrets.cipher, key: secrets.keys.clientToServerKey! })
-    this.decryptedMark = createHmac('sha256', secrets.keys.clientToServerKey!).update('decrypted in place').digest().subarray(0, 16)
     // Its nonces begin with random bytes, so a session that is restored on another worker does not repeat any.
     this.encryptor = createCipher({ algorithm: secrets.cipher, key: secrets.keys.serverToClientKey! })
   }

@@ -120,8 +120,8 @@ async function openExisting(request: RequestContext, files: ShareFiles, plan: Cr
       return await registerNew(request, files, plan, { handle, parentEffective: await rightsOnParent(files, plan), isRepeated: true })
     }
     const info = await handle.info()
-    checkKind(plan, info)
-    if (plan.disposition === CreateDisposition.create) throw new StatusError(NtStatus.OBJECT_NAME_COLLISION)
+    checkKind(request, plan, info)
+    if (plan.disposition === CreateDisposition.create) throw new StatusError(collision(request, plan))
     const rights = await rightsOn(files, plan, handle, plan.token)
     const granted = grantExisting(plan, info, rights)
     const overwrite = dispositionAccess(plan.disposition) !== 0
@@ -149,6 +149,13 @@ async function isOwnCreation(request: RequestContext, plan: CreatePlan, handle: 
   return (await handle.creationToken?.()) === plan.durable.createGuid
 }
 
+/**
+ * What a CREATE that must not find its name hears when it does. One that a worker died with may have made it itself, and without a token in
+ * the file nobody knows.
+ */
+const collision = (request: RequestContext, plan: CreatePlan): number =>
+  request.orphaned && plan.durable?.persistent !== true ? NtStatus.FILE_NOT_AVAILABLE : NtStatus.OBJECT_NAME_COLLISION
+
 /** As far as it is known: the last component is. */
 function storedPath({ path, stream }: CreatePlan, info: FileInfo): string {
   const { folder, name } = splitPath(path)
@@ -156,7 +163,7 @@ function storedPath({ path, stream }: CreatePlan, info: FileInfo): string {
   return folder === '' ? stored : `${folder}/${stored}`
 }
 
-function checkKind(plan: CreatePlan, info: FileInfo): void {
+function checkKind(request: RequestContext, plan: CreatePlan, info: FileInfo): void {
   if (info.isFolder && plan.stream === '') {
     if ((plan.options & CreateOptions.nonDirectoryFile) !== 0) throw new StatusError(NtStatus.FILE_IS_A_DIRECTORY)
     if (plan.streamOfFolder) throw new StatusError(NtStatus.FILE_IS_A_DIRECTORY)
@@ -166,7 +173,7 @@ function checkKind(plan: CreatePlan, info: FileInfo): void {
     if (replaces)
       throw new StatusError((plan.options & CreateOptions.directoryFile) !== 0 ? NtStatus.INVALID_PARAMETER : NtStatus.FILE_IS_A_DIRECTORY)
   } else if ((plan.options & CreateOptions.directoryFile) !== 0) {
-    throw new StatusError(plan.disposition === CreateDisposition.create ? NtStatus.OBJECT_NAME_COLLISION : NtStatus.NOT_A_DIRECTORY)
+    throw new StatusError(plan.disposition === CreateDisposition.create ? collision(request, plan) : NtStatus.NOT_A_DIRECTORY)
   }
 }
 
