@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SmbClient } from '@holdfast/smb/client'
-import type { Interruption } from '@holdfast/smb/client'
+import type { Interruption, SmbError } from '@holdfast/smb/client'
 import { temporaryFolder } from './folder.ts'
 import { alice, bob, startServer } from './server.ts'
 
@@ -73,4 +73,50 @@ describe('the death of a worker', { timeout: 120_000 }, () => {
       assert.equal(readdirSync(folder.at('docs')).filter(file => file.startsWith('new ')).length, made)
     })
   }
+
+  test('calls that open by name go on where the server keeps no opens', async () => {
+    await using folder = temporaryFolder('worker-death')
+    mkdirSync(folder.at('docs'))
+    await using server = await startServer({ shares: { docs: folder.at('docs') }, workers: 2, env: { HOLDFAST_CHAOS: '1' } })
+    await using client = await SmbClient.connect({ ...server.smb, ...alice })
+    const share = await client.share('docs')
+    await share.mkdir('folder')
+    const names = Array.from({ length: 200 }, (_, index) => `name ${index}`)
+    for (const name of names) await share.writeFile(`folder/${name}`, name)
+    const end = new AbortController()
+    const repeat = async (call: (turn: number) => Promise<void>): Promise<void> => {
+      for (let turn = 0; !end.signal.aborted; turn++) await call(turn)
+    }
+    const copy = async (turn: number): Promise<void> => {
+      const text = `${turn} `.repeat(100_000)
+      await share.writeFile('text', text)
+      assert.equal(String(await share.readFile('text')), text)
+    }
+    const list = async (): Promise<void> => {
+      const listed: string[] = []
+      for await (const { name } of share.list('folder', { bufferBytes: 1024 })) listed.push(name)
+      assert.deepEqual(listed.toSorted(), names.toSorted())
+    }
+    // Nobody can tell who has made a folder when a worker died over it; if it says so it is there, and one that is not there is made.
+    const make = async (turn: number): Promise<void> => {
+      try {
+        await share.mkdir(`made ${turn}`)
+      } catch (error) {
+        assert.equal((error as SmbError).code, 'OUTCOME_UNKNOWN')
+      }
+      assert.equal((await share.stat(`made ${turn}`)).kind, 'folder')
+    }
+    const kill = async (): Promise<void> => {
+      for (let death = 0; death < 4 * deaths; death++) {
+        server.signal('SIGUSR2')
+        await sleep(200)
+      }
+      end.abort()
+    }
+    try {
+      await Promise.all([kill(), repeat(copy), repeat(make), repeat(list), repeat(list), repeat(list)])
+    } finally {
+      end.abort()
+    }
+  })
 })

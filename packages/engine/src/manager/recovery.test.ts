@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -96,6 +96,32 @@ test('of a write with pieces of files what has not gone out is read from them, b
     accepted.destroy()
     server.close()
   }
+})
+
+test('pieces of one file share a descriptor, and all that were duplicated are closed', () => {
+  const control = new Int32Array(new SharedArrayBuffer(4 * Control.words))
+  const open = (): number => readdirSync('/proc/self/fd').length
+  const descriptors = [openSync('/dev/null', 'r'), openSync('/dev/zero', 'r')]
+  const before = open()
+  const pieces = [0, 0, 1, 1, 0].map((file, index) => ({ at: 100 * index, lengthBytes: 50, descriptor: descriptors[file], offset: index * 2 ** 33 }))
+  assert.equal(holdPieces(control, pieces), true)
+  assert.equal(open(), before + 3)
+  const held = heldPieces(control)
+  assert.deepEqual(
+    held.map(({ descriptor }) => readlinkSync(`/proc/self/fd/${descriptor}`)),
+    ['/dev/null', '/dev/null', '/dev/zero', '/dev/zero', '/dev/null'],
+  )
+  assert.deepEqual(
+    held.map(({ at, offset }) => [at, offset]),
+    pieces.map(({ at, offset }) => [at, offset]),
+  )
+  releasePieces(control)
+  assert.equal(open(), before)
+  // One in the middle is not open: what was duplicated before it is closed.
+  assert.equal(holdPieces(control, [...pieces, { ...pieces[0], descriptor: -1 }]), false)
+  assert.equal(open(), before)
+  assert.deepEqual(heldPieces(control), [])
+  for (const descriptor of descriptors) closeSync(descriptor)
 })
 
 test('more pieces than can be noted, and files that are not open, are not held', () => {

@@ -1,6 +1,7 @@
 /**
- * The pieces of files within the write that a worker is at, noted where its manager finds them should the worker die: it reads what has not gone out. Their descriptors are duplicates, as a worker's own are closed with
- * it, and their numbers may be another file's then.
+ * The pieces of files within the write that a worker is at, noted where its manager finds them should the worker die: it reads what has not
+ * gone out. Their descriptors are duplicates, as a worker's own are closed with it, and their numbers may be another file's then; pieces of
+ * one file that follow each other share one.
  */
 import { closeDescriptor, duplicateDescriptor } from '@holdfast/posix/socket'
 import type { FilePiece } from '../worker-api.ts'
@@ -9,8 +10,11 @@ import { Control, piecesMax, pieceWords } from './layout.ts'
 /** Before the write. False when there are more than can be noted, or no descriptors: then nothing is held. */
 export function holdPieces(control: Int32Array, files: readonly FilePiece[]): boolean {
   if (files.length > piecesMax) return false
+  let former = -1
+  let duplicate = -1
   for (const [index, { at, lengthBytes, descriptor, offset }] of files.entries()) {
-    const duplicate = duplicateDescriptor(descriptor)
+    if (descriptor !== former) duplicate = duplicateDescriptor(descriptor)
+    former = descriptor
     const place = Control.pieces + index * pieceWords
     control[place] = at
     control[place + 1] = lengthBytes
@@ -39,8 +43,16 @@ export function heldPieces(control: Int32Array): FilePiece[] {
   })
 }
 
-/** After the write. Who dies in the middle of this leaves descriptors open: better than that one is closed twice, which may be somebody else's by then. */
+/**
+ * After the write. Who dies in the middle of this leaves descriptors open: better than that one is closed twice, which may be somebody else's
+ * by then.
+ */
 export function releasePieces(control: Int32Array): void {
   const count = Atomics.exchange(control, Control.pieceCount, 0)
-  for (let index = 0; index < count; index++) closeDescriptor(control[Control.pieces + index * pieceWords + 2])
+  let former = -1
+  for (let index = 0; index < count; index++) {
+    const duplicate = control[Control.pieces + index * pieceWords + 2]
+    if (duplicate !== former) closeDescriptor(duplicate)
+    former = duplicate
+  }
 }

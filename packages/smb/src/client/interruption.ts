@@ -1,4 +1,5 @@
 /** What callers learn of a connection that was lost: an event, and nothing else where it can be helped. */
+import { NtStatus } from '../messages/index.ts'
 import { SmbError } from './errors.ts'
 
 /** A connection is lost, is back with all that was open, or will not come back. */
@@ -21,11 +22,15 @@ export class Interrupted extends SmbError {
   }
 }
 
-/** True for what a loss of the connection did to one call, and not to the client. */
-export const isInterruption = (error: unknown): boolean => error instanceof Interrupted || (error instanceof SmbError && error.code === 'HANDLE_LOST')
+/**
+ * True when the server does not have what was open, and was not closed by us: it was lost with the connection, or a part of the server was
+ * lost with it (FILE_CLOSED, on a connection that goes on). What was copied begins anew.
+ */
+export const isHandleLost = (error: unknown): boolean =>
+  error instanceof SmbError && (error.code === 'HANDLE_LOST' || error.status === NtStatus.FILE_CLOSED)
 
-/** True when the server did not keep what was open: what was copied begins anew. */
-export const isHandleLost = (error: unknown): boolean => error instanceof SmbError && error.code === 'HANDLE_LOST'
+/** True for what a loss of the connection, or of an open, did to one call, and not to the client. */
+export const isInterruption = (error: unknown): boolean => error instanceof Interrupted || isHandleLost(error)
 
 /** More interruptions of one call than this are somebody's intention. */
 export const repeatsMax = 100

@@ -296,7 +296,9 @@ export class SmbShare implements AsyncDisposable {
     try {
       await touch(this.tree, request, { ...options, onRepeat })
     } catch (cause) {
-      if (!isRepeated || !hasCode(cause, 'EEXIST')) throw cause
+      // FILE_NOT_AVAILABLE: the server lost a part of itself while it was at this.
+      const isUnknown = (isRepeated && hasCode(cause, 'EEXIST')) || (cause instanceof SmbError && cause.status === NtStatus.FILE_NOT_AVAILABLE)
+      if (!isUnknown) throw cause
       const path = friendlyPath(name)
       throw new SmbError('OUTCOME_UNKNOWN', `the folder '${path}' is there, and it cannot be told who made it`, { path, cause })
     }

@@ -2,6 +2,7 @@
 import type { WorkerNode, WorkerProtocol } from '@holdfast/engine'
 import { createPipeServices, shareType } from '@holdfast/rpc'
 import type { PipeServicesView, ShareView } from '@holdfast/rpc'
+import { cryptoProvider } from '../security/index.ts'
 import { SmbAdministration } from './administration.ts'
 import type { AccountNames } from './administration.ts'
 import { createSmbProtocol } from './core/index.ts'
@@ -67,6 +68,8 @@ const shownPath = (name: string): string => `C:\\${name}`
  */
 export function createSmbServer(node: WorkerNode, options: SmbServerOptions): SmbService {
   const { machineSid, accounts } = options
+  // Not at the first login: a worker that is ended while it loads native code takes the process along.
+  cryptoProvider()
   const shares = new SharesOnWorker({ node, machineSid, log: options.dependencies.log })
   for (const share of options.shares) shares.add(share)
   const pipes = pipesOf(options, shares)
