@@ -24,7 +24,7 @@ import type { Session } from './session.ts'
 const unsolicitedMessageId = Buffer.alloc(8, 0xff)
 /** Greatest transaction: directory listings, queries, FSCTLs (3.3.5.4 MaxTransactSize). */
 const transactBytesMax = 8 * 1024 * 1024
-/** Offsets in the TRANSFORM_HEADER (2.2.41). */
+/** Offset in the TRANSFORM_HEADER (2.2.41). */
 const sessionIdInTransform = 44
 
 export class SmbConnection implements ConnectionHandler, ConnectionContext {
