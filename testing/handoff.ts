@@ -10,6 +10,7 @@ import { createHash, randomBytes, randomInt } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { endpoint } from './handoff/agents.ts'
+import { describeLeft } from './handoff/left.ts'
 import { skip } from './handoff/prerequisites.ts'
 import { get, post } from './handoff/requests.ts'
 import { startScene } from './handoff/scene.ts'
@@ -158,7 +159,10 @@ await sleep(leftAfterMs)
 
 const [director, a, b] = [await scene.status('director'), await scene.status('agent-a'), await scene.status('agent-b')]
 const left = [director.metrics['entries'] ?? 0, a.connections ?? 0, b.connections ?? 0]
-if (left.some(entries => entries > 0)) failures.push(`entries are left ${leftAfterMs / 1000} s after the end: ${left.join(', ')}`)
+if (left.some(entries => entries > 0)) {
+  const entries = await describeLeft(scene)
+  failures.push(`entries are left ${leftAfterMs / 1000} s after the end: ${left.join(', ')}\n  ${entries.join('\n  ')}`)
+}
 
 const settled = resident.find(({ at }) => at >= begin + settledAfter * seconds * 1000) ?? resident[0]
 const last = resident.at(-1)
