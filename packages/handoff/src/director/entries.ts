@@ -20,6 +20,8 @@ export interface Seen {
   flagsSeen: number
   lastAck: number
   lastSequenceEnd: number
+  /** The client has begun another connection from the same port: see `Entries.isReplaced`. */
+  isReplaced: boolean
 }
 
 /** Entries of connections. One value is written again and again. */
@@ -29,7 +31,7 @@ export class Entries {
   readonly #keys: FlowKeys
   readonly #lead: RequestLead | undefined
   readonly #value = Buffer.alloc(DirectorEntry.fixedSize)
-  readonly #seen: Seen = { idleMs: 0, flagsSeen: 0, lastAck: 0, lastSequenceEnd: 0 }
+  readonly #seen: Seen = { idleMs: 0, flagsSeen: 0, lastAck: 0, lastSequenceEnd: 0, isReplaced: false }
   count = 0
 
   /** Without `lead` the program never sends requests on by itself. */
@@ -99,6 +101,7 @@ export class Entries {
     seen.flagsSeen = value.readUInt32LE(at.flagsSeen) | connection.flagsSeen
     seen.lastAck = value.readUInt32LE(at.lastAck)
     seen.lastSequenceEnd = value.readUInt32LE(at.lastSequenceEnd)
+    seen.isReplaced = connection.hasEntry && value.readUInt32LE(at.action) === DirectorAction.local
     return seen
   }
 

@@ -58,7 +58,7 @@ export class Expiry {
     }
     const seen = entries.seen(connection)
     const isLost = seen === undefined || this.#isUnknown(connection)
-    const end = isLost ? 'closed' : endOf(seen, idleMs)
+    const end = isLost ? 'closed' : seen.isReplaced ? 'replaced' : endOf(seen, idleMs)
     if (end === undefined) return this.#wait(connection, nextCheckMs(connection, seen?.flagsSeen ?? 0))
     connection.checkMs = 0
     if (fire(this.#core, connection, end)) {
