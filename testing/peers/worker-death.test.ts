@@ -7,7 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { SmbClient } from '@holdfast/smb/client'
 import type { Interruption, SmbError } from '@holdfast/smb/client'
 import { temporaryFolder } from './folder.ts'
+import type { TemporaryFolder } from './folder.ts'
 import { alice, bob, startServer } from './server.ts'
+import type { Server } from './server.ts'
 
 const deaths = 6
 const protections = [
@@ -15,16 +17,17 @@ const protections = [
   { name: 'sealed', encrypt: true },
 ]
 
+/** A server with two workers, one of which dies at each SIGUSR2. */
+function startMortal(folder: TemporaryFolder, shareOptions = ''): Promise<Server> {
+  mkdirSync(folder.at('docs'))
+  return startServer({ shares: { docs: `${folder.at('docs')}${shareOptions}` }, workers: 2, env: { HOLDFAST_CHAOS: '1' } })
+}
+
 describe('the death of a worker', { timeout: 120_000 }, () => {
   for (const { name, encrypt } of protections) {
     test(`${name}: persistent opens go on where they were, on the same connection`, async () => {
       await using folder = temporaryFolder('worker-death')
-      mkdirSync(folder.at('docs'))
-      await using server = await startServer({
-        shares: { docs: `${folder.at('docs')},continuous-availability` },
-        workers: 2,
-        env: { HOLDFAST_CHAOS: '1' },
-      })
+      await using server = await startMortal(folder, ',continuous-availability')
       const interruptions: Interruption[] = []
       await using client = await SmbClient.connect({ ...server.smb, ...alice, encrypt, onInterruption: event => void interruptions.push(event) })
       const share = await client.share('docs')
@@ -52,12 +55,7 @@ describe('the death of a worker', { timeout: 120_000 }, () => {
 
     test(`${name}: files that must be new are made once`, async () => {
       await using folder = temporaryFolder('worker-death')
-      mkdirSync(folder.at('docs'))
-      await using server = await startServer({
-        shares: { docs: `${folder.at('docs')},continuous-availability` },
-        workers: 2,
-        env: { HOLDFAST_CHAOS: '1' },
-      })
+      await using server = await startMortal(folder, ',continuous-availability')
       await using client = await SmbClient.connect({ ...server.smb, ...alice, encrypt })
       const share = await client.share('docs')
       let made = 0
@@ -76,8 +74,7 @@ describe('the death of a worker', { timeout: 120_000 }, () => {
 
   test('calls that open by name go on where the server keeps no opens', async () => {
     await using folder = temporaryFolder('worker-death')
-    mkdirSync(folder.at('docs'))
-    await using server = await startServer({ shares: { docs: folder.at('docs') }, workers: 2, env: { HOLDFAST_CHAOS: '1' } })
+    await using server = await startMortal(folder)
     await using client = await SmbClient.connect({ ...server.smb, ...alice })
     const share = await client.share('docs')
     await share.mkdir('folder')

@@ -16,7 +16,7 @@ class Scene extends DirectorScene {
 
   constructor() {
     super()
-    const loop = { now: () => this.nowMs, addQueue: (queue: Deadlines) => void (this.#queue = queue) } as unknown as Loop
+    const loop = { now: () => this.nowMs, addQueue: (queue: Deadlines) => void (this.#queue = queue) } as Partial<Loop> as Loop
     const expiry = new Expiry(this.core, loop)
     this.open()
     this.send(get)

@@ -74,7 +74,7 @@ const codeOfStatus = {
  * Beside the codes of an answer: `CONNECTION_FAILED` (no TCP connection), `CONNECTION_LOST` (with all that was under way), `CLOSED` (by
  * ourselves), `TIMEOUT`, `NEGOTIATION_FAILED` (no dialect, or an answer that breaks the rules), `NEGOTIATION_TAMPERED` (MS-SMB2 3.2.5.5),
  * `HANDLE_LOST` (the connection was lost, and the server does not have this open any more; what was under way about it may have been
- * carried out), `OUTCOME_UNKNOWN` (the connection was lost, and it cannot be told whether this was carried out), `SIGNATURE_INVALID`, `GUEST_REFUSED`, `ENCRYPTION_NOT_SUPPORTED`, `CREDITS_EXHAUSTED`, `EFBIG` (too large to be held in memory), `MALFORMED` (the server sent nonsense), `EIO` (any other status).
+ * carried out), `OUTCOME_UNKNOWN` (the connection, or a part of the server, was lost, and it cannot be told whether this was carried out), `SIGNATURE_INVALID`, `GUEST_REFUSED`, `ENCRYPTION_NOT_SUPPORTED`, `CREDITS_EXHAUSTED`, `EFBIG` (too large to be held in memory), `MALFORMED` (the server sent nonsense), `EIO` (any other status).
  */
 export type SmbErrorCode =
   | (typeof codeOfStatus)[keyof typeof codeOfStatus]
