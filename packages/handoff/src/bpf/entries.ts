@@ -18,10 +18,8 @@ export const FlowKey = struct('flow key', {
 })
 export type FlowKey = Infer<typeof FlowKey>
 
-/** What the director's program does with a packet of a client that has an entry. */
+/** What the director's program does with a packet of a client that has an entry. What is none of these goes to the director's own stack. */
 export const DirectorAction = {
-  /** To the director's own stack, as if there were no entry. */
-  local: 0,
   /** To the owner. */
   forward: 1,
   /** To the owner when it has no payload, or payload up to `forwardUntil` only, or is a request that is known to be the owner's (`requestAt`); up to the agent otherwise. */
@@ -31,6 +29,12 @@ export const DirectorAction = {
 } as const
 /** One of `DirectorAction`. */
 export type DirectorAction = (typeof DirectorAction)[keyof typeof DirectorAction]
+
+/**
+ * In `flagsSeen` of a `DirectorEntry`, beside TCP's flags: the client has begun another connection from the same port. The program writes it and nobody takes it back, so that it holds whatever the agent writes at the same
+ * time. From then on packets go where they went without an entry: to what the program has opened, or to the director's own stack.
+ */
+export const replacedFlag = 0x1_0000
 
 /** How a packet gets to the owner's machine. */
 export const ForwardMethod = {
@@ -66,11 +70,11 @@ export const DirectorEntry = struct('director entry', {
   bytes: u64n,
   /** When the last packet came, in ns of CLOCK_MONOTONIC. */
   lastNs: u64n,
-  /** All TCP flags of the client's packets so far, or-ed. */
+  /** All TCP flags of the client's packets so far, or-ed, but for a SYN's; and `replacedFlag`. */
   flagsSeen: u32,
   /** Acknowledgement number of the client's last packet. */
   lastAck: u32,
-  /** Where the client's last packet ended: its sequence number and length (SYN and FIN count). */
+  /** Where the client's last packet ended that was no SYN: its sequence number and length (a FIN counts). */
   lastSequenceEnd: u32,
   /** Written by the program where `requestAt` is: what the client had acknowledged when its last request was sent on. */
   requestAck: u32,

@@ -4,8 +4,8 @@ import { possibleCpus } from '@holdfast/posix/bpf'
 import { errno } from '@holdfast/posix'
 import { AgentEntry, DirectorEntry, FlowKey, Total } from './entries.ts'
 import { flowMapOf } from './loader/instance.ts'
-import { agentRanges } from './loader/server-agent.ts'
-import { directorRanges } from './loader/director.ts'
+import { agentChanged } from './loader/server-agent.ts'
+import { directorChanged } from './loader/director.ts'
 import { offsetsOf } from './offsets.ts'
 import { programsUnavailable } from './test-support/availability.ts'
 import { Laboratory } from './test-support/laboratory.ts'
@@ -15,15 +15,15 @@ const key = Buffer.alloc(FlowKey.fixedSize, 3)
 
 /** Of each layout, what the programs write: the first and the last field. */
 const counted = {
-  director: { layout: DirectorEntry, ranges: directorRanges, from: offsetsOf(DirectorEntry).packets, end: offsetsOf(DirectorEntry).generation },
-  'server agent': { layout: AgentEntry, ranges: agentRanges, from: offsetsOf(AgentEntry).captured, end: offsetsOf(AgentEntry).generation },
+  director: { layout: DirectorEntry, changed: directorChanged, from: offsetsOf(DirectorEntry).packets, end: offsetsOf(DirectorEntry).generation },
+  'server agent': { layout: AgentEntry, changed: agentChanged, from: offsetsOf(AgentEntry).captured, end: offsetsOf(AgentEntry).generation },
 }
 
 describe('a map of flows', { skip }, () => {
-  for (const [name, { layout, ranges, from, end }] of Object.entries(counted)) {
-    test(`a change writes the agent's fields of an entry, and leaves what the program counts (${name})`, () => {
+  for (const [name, { layout, changed, from, end }] of Object.entries(counted)) {
+    test(`a change writes the agent's fields of an entry, and leaves what the program counts but for flags, which are added (${name})`, () => {
       using laboratory = new Laboratory(layout.fixedSize)
-      const { flows, changer } = flowMapOf({ flows: laboratory.flows, totals: laboratory.totalsMap }, ranges)
+      const { flows, changer } = flowMapOf({ flows: laboratory.flows, totals: laboratory.totalsMap }, changed)
       using _changer = changer
       const [before, given, found] = [1, 2, 0].map(byte => Buffer.alloc(layout.fixedSize, byte))
       assert.ok(before !== undefined && given !== undefined && found !== undefined)
@@ -33,6 +33,8 @@ describe('a map of flows', { skip }, () => {
       assert.ok(flows.lookup(key, found))
       const expected = Buffer.from(given)
       before.copy(expected, from, from, end)
+      const { flagsAt } = changed
+      if (flagsAt !== undefined) expected.writeUInt32LE(0x0303_0303, flagsAt)
       assert.deepEqual(found, expected)
       const seen: string[] = []
       flows.forEach(each => void seen.push(each.toString('hex')))

@@ -9,7 +9,7 @@ export const UpdateMode = { any: BPF_ANY, new: BPF_NOEXIST, existing: BPF_EXIST 
 /** One of `UpdateMode`. */
 export type UpdateMode = (typeof UpdateMode)[keyof typeof UpdateMode]
 
-/** Writes the agent's own fields of an entry, and leaves what the program counts. 0 or -ENOENT. */
+/** Writes the agent's own fields of an entry, leaves what the program counts, and adds flags to those that it has seen. 0 or -ENOENT. */
 export type ChangeEntry = (key: Buffer, value: Buffer) => number
 
 /** Entries by `FlowKey`. */
@@ -39,7 +39,7 @@ export class FlowMap {
 
   /**
    * Writes the fields of an entry that are the agent's, in one call and where the entry is; what the program counts in it (`packets` to `lastSequenceEnd` of a `DirectorEntry`;
-   * `captured` to `synAck` of an `AgentEntry`) stays as it is there: after `lookup`, `update` would lose a FIN that comes in between. 0 or -ENOENT.
+   * `captured` to `synAck` of an `AgentEntry`) stays as it is there: after `lookup`, `update` would lose a FIN that comes in between. `flagsSeen` of a `DirectorEntry` are added to those that are there. 0 or -ENOENT.
    */
   change(key: Buffer, value: Buffer): number {
     return this.#change(key, value)

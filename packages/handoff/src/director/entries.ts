@@ -1,5 +1,5 @@
 /** The director's map: what the program does with a connection's packets. */
-import { DirectorAction, DirectorEntry, offsetsOf } from '../bpf/index.ts'
+import { DirectorAction, DirectorEntry, offsetsOf, replacedFlag } from '../bpf/index.ts'
 import type { FlowMap, RequestLead } from '../bpf/index.ts'
 import type { Loop } from '../loop/index.ts'
 import { TcpFlag } from '../transform/index.ts'
@@ -44,25 +44,18 @@ export class Entries {
 
   /**
    * What is done with the connection's packets from now on: `hold`: they come up to us. `forward`: they go to the owner. `split`: those without a new request do. Returns 0 or -errno
-   * (-E2BIG: no room). Nothing is done when the client has begun another connection from its port: the entry is not this one's any more.
+   * (-E2BIG: no room). What the program has seen of an entry that there is stays seen, also that the client has begun another connection from its port: then nothing is done with this one's packets.
    */
   give(connection: Connection, agent: Agent, action: 'hold' | 'forward' | 'split'): number {
     this.takeLead(connection)
-    if (connection.hasEntry && this.isReplaced(connection)) return 0
     this.#fill(connection, agent, DirectorAction[action])
-    const result = this.#map.update(this.#keys.of(connection.flow), this.#value)
+    const key = this.#keys.of(connection.flow)
+    if (connection.hasEntry) return this.#map.change(key, this.#value)
+    const result = this.#map.update(key, this.#value)
     if (result !== 0) return result
-    if (!connection.hasEntry) this.count++
+    this.count++
     connection.hasEntry = true
     return 0
-  }
-
-  /** The same where packets are counted already: what has been stays. */
-  change(connection: Connection, agent: Agent, action: 'hold' | 'forward' | 'split'): number {
-    this.takeLead(connection)
-    if (this.isReplaced(connection)) return 0
-    this.#fill(connection, agent, DirectorAction[action])
-    return this.#map.change(this.#keys.of(connection.flow), this.#value)
   }
 
   /** From its next request on, the program sends those on that it knows. Of an entry that is `split`. */
@@ -101,22 +94,24 @@ export class Entries {
     seen.flagsSeen = value.readUInt32LE(at.flagsSeen) | connection.flagsSeen
     seen.lastAck = value.readUInt32LE(at.lastAck)
     seen.lastSequenceEnd = value.readUInt32LE(at.lastSequenceEnd)
-    seen.isReplaced = connection.hasEntry && value.readUInt32LE(at.action) === DirectorAction.local
+    seen.isReplaced = (seen.flagsSeen & replacedFlag) !== 0
     return seen
   }
 
-  /** Whether the client has begun another connection from the same port: the program leaves its packets to our stack since then. */
+  /** Whether the client has begun another connection from the same port: this one's packets are not looked at since then. */
   isReplaced(connection: Connection): boolean {
-    return this.#map.lookup(this.#keys.of(connection.flow), this.#value) && this.#value.readUInt32LE(at.action) === DirectorAction.local
+    return (this.#flagsSeen(connection) & replacedFlag) !== 0
   }
 
   /**
    * Whether the client has given the connection up, or has begun another one from its port. A RST that came before the owner's agent knew the connection has found nobody there.
    */
   isAbandoned(connection: Connection): boolean {
-    const value = this.#value
-    if (!this.#map.lookup(this.#keys.of(connection.flow), value)) return false
-    return value.readUInt32LE(at.action) === DirectorAction.local || (value.readUInt32LE(at.flagsSeen) & TcpFlag.rst) !== 0
+    return (this.#flagsSeen(connection) & (replacedFlag | TcpFlag.rst)) !== 0
+  }
+
+  #flagsSeen({ hasEntry, flow }: Connection): number {
+    return hasEntry && this.#map.lookup(this.#keys.of(flow), this.#value) ? this.#value.readUInt32LE(at.flagsSeen) : 0
   }
 
   #fill(connection: Connection, agent: Agent, action: DirectorAction): void {

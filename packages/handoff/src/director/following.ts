@@ -111,7 +111,7 @@ function afterSending(core: Core, connection: Connection, agent: Agent, end: num
   const hasMore = ahead(connection.nextRequest, end) > 0
   if (!hasMore && ahead(connection.nextRequest, connection.forwardUntil) < forwardUntilAgeMax) return
   connection.forwardUntil = connection.nextRequest
-  core.entries.change(connection, agent, 'split')
+  core.entries.give(connection, agent, 'split')
 }
 
 function takeMore(core: Core, connection: Connection, gathered: Gathered, packet: ClientPacket): void {
@@ -192,7 +192,7 @@ export function forwardAll(core: Core, connection: Connection): void {
   if (agent === undefined) return
   discardGathered(connection)
   if (gathered !== undefined && gathered.length > 0) sendGathered(connection, agent, gathered, gathered.length)
-  core.entries.change(connection, agent, 'forward')
+  core.entries.give(connection, agent, 'forward')
 }
 
 /** The rest of a head has not come for a while: the client may be waiting to hear that we have what there is. */

@@ -116,7 +116,7 @@ export function settle(core: Core, connection: Connection): void {
   }
   if (connection.hasMore) {
     connection.forwardUntil = connection.nextRequest
-    core.entries.change(connection, agent, connection.state === 'forwarded' ? 'forward' : 'split')
+    core.entries.give(connection, agent, connection.state === 'forwarded' ? 'forward' : 'split')
   }
   close(fd)
   follow(core, connection)

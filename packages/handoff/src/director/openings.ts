@@ -50,6 +50,11 @@ export class Openings {
     return connection
   }
 
+  /** Whether a packet is the first of an opening, and not of `connection`, which has the same port: a late copy of its SYN may have left an opening too. */
+  isFirstOfNext(packet: ClientPacket, { begin }: Connection): boolean {
+    return this.isThere(packet.flow) && isFirstOf(packet, this.#value) && plus(this.#value.readUInt32LE(at.clientSequence), 1) !== begin
+  }
+
   /** Whether the client has begun another connection from its port. */
   isThere(flow: Flow): boolean {
     return this.#map?.lookup(this.#keys.of(flow), this.#value) === true

@@ -20,6 +20,7 @@ import {
   UDP_NO_CHECK6_RX,
 } from '@holdfast/posix/network'
 import { completeChecksum, TcpFlag } from '../transform/index.ts'
+import type { ClientPacket } from './client-packet.ts'
 import type { Connection } from './connection.ts'
 import type { Core } from './core.ts'
 import { fire } from './core.ts'
@@ -77,13 +78,24 @@ export function takePacket(core: Core, bytes: Buffer, from: number, end: number)
   if (!packet.read(bytes, from, end)) return
   const connection = core.connections.byFlow.get(packet.flow)
   if (connection === undefined || isOfNext(core, connection)) core.unknown(packet)
+  else if (connection.hasEntry && isSyn(packet)) challenge(core, connection, packet)
   else takes[connection.state](core, connection)
 }
 
 /** Whether the packet is of another connection, which the client has begun from the same port and the program has opened: then the one before is over. */
 function isOfNext(core: Core, connection: Connection): boolean {
-  if (!connection.hasEntry || core.packet.sequence === connection.nextRequest || !core.entries.isReplaced(connection)) return false
+  const { packet, entries, openings } = core
+  if (packet.sequence === connection.nextRequest) return false
+  if (!entries.isReplaced(connection) && !openings.isFirstOfNext(packet, connection)) return false
   return fire(core, connection, 'replaced')
+}
+
+const isSyn = ({ flags }: ClientPacket): boolean => (flags & (TcpFlag.syn | TcpFlag.ack)) === TcpFlag.syn
+
+/** A SYN where a connection goes on, as far as anybody knows: a client that has forgotten it resets it, and begins anew (RFC 9293 3.10.7.4, RFC 5961 4). */
+function challenge({ raw, loop }: Core, connection: Connection, { options }: ClientPacket): void {
+  const { clientSequenceNext, serverSequenceNext } = connection
+  raw.acknowledge(connection, clientSequenceNext, serverSequenceNext, connection.timestampAt(loop.now(), options.tsEcr), options.tsVal)
 }
 
 /** The socket by which packets come up. */

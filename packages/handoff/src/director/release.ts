@@ -34,7 +34,7 @@ export function release(core: Core, connection: Connection): void {
 
 /** The client may have acknowledged an answer since, past us: the program knows. */
 function holdWithAck(core: Core, connection: Connection, agent: Agent, gathered: Gathered): void {
-  core.entries.change(connection, agent, 'hold')
+  core.entries.give(connection, agent, 'hold')
   const seen = core.entries.seen(connection)
   if (seen !== undefined && ahead(seen.lastAck, gathered.acknowledgement) > 0) gathered.acknowledgement = seen.lastAck
 }
@@ -151,7 +151,7 @@ function giveWhole({ entries }: Core, connection: Connection, agent: Agent): voi
   if (connection.generation > 1) entries.give(connection, agent, action)
   else if (connection.hasMore) {
     connection.forwardUntil = connection.nextRequest
-    entries.change(connection, agent, action)
+    entries.give(connection, agent, action)
   }
 }
 
@@ -177,12 +177,16 @@ export function takeWhileFinishing(connection: Connection, packet: ClientPacket)
   sendEnd(connection, agent, connection.forwardUntil, { acknowledgement, window, tsVal: options.tsVal, tsEcr: options.tsEcr })
 }
 
-/** The client has given up: its RST goes on, whoever waits for what. */
+/** The client has given up: its RST goes on, whoever waits for what. Where it has begun another connection by now, nothing may stand in that one's way. */
 export function passAbort(core: Core, connection: Connection): void {
   const { agent } = connection
   const { packet } = core
   if (agent === undefined) return
   discardGathered(connection)
+  if (core.openings.isThere(connection.flow)) {
+    fire(core, connection, 'replaced')
+    return
+  }
   connection.flagsSeen |= TcpFlag.rst
   sendPacket(connection, agent, packet)
   core.entries.give(connection, agent, 'forward')

@@ -1,5 +1,5 @@
 /** Takes up what an earlier director has left: entries of the pinned map, and connections that only agents know of. */
-import { DirectorAction, DirectorEntry } from '../bpf/index.ts'
+import { DirectorAction, DirectorEntry, replacedFlag } from '../bpf/index.ts'
 import type { FlowMap } from '../bpf/index.ts'
 import { endpointOf } from '../protocol/index.ts'
 import type { DirectorLink, Owner } from '../protocol/index.ts'
@@ -16,7 +16,7 @@ export function takeUpEntries(core: Core, flows: FlowMap, keys: FlowKeys): void 
     const flow = keys.flowOf(key)
     if (flow === undefined) return
     const entry = DirectorEntry.decode(value)
-    const isOwned = entry.action === DirectorAction.forward || entry.action === DirectorAction.split
+    const isOwned = (entry.action === DirectorAction.forward || entry.action === DirectorAction.split) && (entry.flagsSeen & replacedFlag) === 0
     const agent = isOwned ? core.agents.at(endpointOf(entry.agent, entry.agentPort)) : undefined
     if (agent === undefined) {
       flows.remove(key)

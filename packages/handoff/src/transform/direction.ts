@@ -1,6 +1,6 @@
 /** What the director's program does with a client's packet that has an entry, without a kernel: the program is held against this. */
 
-import { DirectorAction } from '../bpf/entries.ts'
+import { DirectorAction, replacedFlag } from '../bpf/entries.ts'
 import type { DirectorEntry } from '../bpf/entries.ts'
 import { notedFlags } from './notes.ts'
 import { TcpFlag, newTcpPacket, readTcpPacket, sequenceEndOf } from './packet.ts'
@@ -29,8 +29,10 @@ export function direct(packet: Buffer, entry: DirectorEntry, nowNs = 0, known = 
   if (!readTcpPacket(packet, 0, packet.length, headers)) return { where: 'pass', entry }
   const isSyn = (headers.flags & (TcpFlag.syn | TcpFlag.ack)) === TcpFlag.syn
   const counted: DirectorEntry = { ...entry, packets: entry.packets + 1, bytes: entry.bytes + headers.end - headers.at, lastNs: nowNs }
+  if ((entry.flagsSeen & replacedFlag) !== 0) return { where: 'pass', entry: counted }
   // The client uses its port again: the entry is of a connection that is over (RFC 9293 3.6.1).
-  if (isSyn && (entry.flagsSeen & over) !== 0) return { where: 'pass', entry: { ...counted, action: DirectorAction.local, flagsSeen: 0 } }
+  if (isSyn && (entry.flagsSeen & over) !== 0) return { where: 'pass', entry: { ...counted, flagsSeen: entry.flagsSeen | replacedFlag } }
+  if (isSyn) return { where: whereTo(headers, entry), entry: counted }
   const noted: DirectorEntry = {
     ...counted,
     flagsSeen: entry.flagsSeen | notedFlags(headers.flags, ahead(headers.sequence, entry.lastSequenceEnd)),

@@ -6,7 +6,7 @@ import type { FlowMap } from '../flow-map.ts'
 import { offsetsOf } from '../offsets.ts'
 import { directorProgram } from '../programs/director.ts'
 import type { KnownRequests } from '../known-requests.ts'
-import type { Range } from '../programs/change.ts'
+import type { Changed } from '../programs/change.ts'
 import type { OpeningMap } from '../opening-map.ts'
 import type { Totals } from '../totals.ts'
 import { loadAnswering, mssOf } from './answering.ts'
@@ -38,11 +38,14 @@ export interface DirectorProgramOptions {
 }
 
 const offsets = offsetsOf(DirectorEntry)
-/** What is the agent's of an entry: all but what the program counts. */
-export const directorRanges: readonly Range[] = [
-  [0, offsets.packets],
-  [offsets.generation, DirectorEntry.fixedSize],
-]
+/** What is the agent's of an entry: all but what the program counts, and flags that it has seen rather than the program. */
+export const directorChanged: Changed = {
+  ranges: [
+    [0, offsets.packets],
+    [offsets.generation, DirectorEntry.fixedSize],
+  ],
+  flagsAt: offsets.flagsSeen,
+}
 
 /** See `attach`. */
 export class DirectorPrograms implements Disposable {
@@ -104,7 +107,7 @@ export class DirectorPrograms implements Disposable {
     else this.#answering = answering
     this.openings = this.#answering?.openings
     this.program = this.#answering?.program ?? this.#knowing?.program ?? loadPacketProgram(directorProgram(given), maps)
-    const { flows, changer } = flowMapOf(maps, directorRanges)
+    const { flows, changer } = flowMapOf(maps, directorChanged)
     this.flows = flows
     this.#changer = changer
     this.totals = totalsReader(maps.totals)

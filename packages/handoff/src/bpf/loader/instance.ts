@@ -19,7 +19,7 @@ import { FlowMap } from '../flow-map.ts'
 import type { ChangeEntry } from '../flow-map.ts'
 import { headsValueBytes } from '../programs/answers.ts'
 import { changeProgram, valueAt } from '../programs/change.ts'
-import type { Range } from '../programs/change.ts'
+import type { Changed } from '../programs/change.ts'
 import { readTotals } from '../totals.ts'
 import type { Totals } from '../totals.ts'
 import type { Pins } from './pins.ts'
@@ -85,8 +85,8 @@ export function load(program: Program, maps: InstanceMaps, type: number, flags: 
 }
 
 /** The map for an agent, with `change` done in the kernel. */
-export function flowMapOf(maps: InstanceMaps, ranges: readonly Range[]): { readonly flows: FlowMap; readonly changer: BpfProgram } {
-  const changer = load(changeProgram(ranges), maps, BPF_PROG_TYPE_SYSCALL, BPF_F_SLEEPABLE)
+export function flowMapOf(maps: InstanceMaps, changed: Changed): { readonly flows: FlowMap; readonly changer: BpfProgram } {
+  const changer = load(changeProgram(changed), maps, BPF_PROG_TYPE_SYSCALL, BPF_F_SLEEPABLE)
   const given = Buffer.alloc(valueAt + maps.flows.valueBytes)
   const change: ChangeEntry = (key, value) => {
     key.copy(given, 0, 0, FlowKey.fixedSize)

@@ -6,7 +6,7 @@ import { AgentEntry } from '../entries.ts'
 import type { FlowMap } from '../flow-map.ts'
 import { offsetsOf } from '../offsets.ts'
 import { egressProgram, ingressProgram } from '../programs/server-agent.ts'
-import type { Range } from '../programs/change.ts'
+import type { Changed } from '../programs/change.ts'
 import type { Totals } from '../totals.ts'
 import { attachProgram, detachByClsact, linkBytesOf, placeOf } from './attach.ts'
 import type { AttachMethod, Attached, Attachment } from './attach.ts'
@@ -33,10 +33,12 @@ export interface ServerAgentProgramOptions {
 
 const offsets = offsetsOf(AgentEntry)
 /** What is the agent's of an entry: all but what the programs count and keep. */
-export const agentRanges: readonly Range[] = [
-  [0, offsets.captured],
-  [offsets.generation, AgentEntry.fixedSize],
-]
+export const agentChanged: Changed = {
+  ranges: [
+    [0, offsets.captured],
+    [offsets.generation, AgentEntry.fixedSize],
+  ],
+}
 
 /** See `attach`. */
 export class ServerAgentPrograms implements Disposable {
@@ -82,7 +84,7 @@ export class ServerAgentPrograms implements Disposable {
       directors: openDirectors(pins),
       heads: createHeads(),
     }
-    const { flows, changer } = flowMapOf(this.#maps, agentRanges)
+    const { flows, changer } = flowMapOf(this.#maps, agentChanged)
     this.flows = flows
     this.pairs = new FlowPairs(this.#maps)
     this.#changer = changer

@@ -11,7 +11,7 @@ import { Protocol, familyOf } from '../../transform/families.ts'
 import type { Family } from '../../transform/families.ts'
 import { answer, follow } from '../../transform/opening.ts'
 import { TcpAt, TcpFlag, newTcpPacket, readTcpPacket, writeKeyOf } from '../../transform/packet.ts'
-import { DirectorAction, DirectorEntry, FlowKey, OpeningEntry } from '../entries.ts'
+import { DirectorAction, DirectorEntry, FlowKey, OpeningEntry, replacedFlag } from '../entries.ts'
 import { programsUnavailable } from '../test-support/availability.ts'
 import { Laboratory, run } from '../test-support/laboratory.ts'
 import { damages, ipPacket, layouts, randomAddress, randomOptions } from '../test-support/packets.ts'
@@ -324,8 +324,8 @@ describe('SYNs that the program answers, against the oracle', { skip }, () => {
       assert.equal(bench.laboratory.totals().raisedPackets, 1)
       bench.laboratory.openings.remove(key)
       assertPassed(request, send(bench, request))
-      // Also when the agent has said so: of a connection that is in the stack, say.
-      write({ action: DirectorAction.local })
+      // And a third time.
+      write({ flagsSeen: replacedFlag })
       const second = client.syn({ sequence: 5 })
       assertAnswered(bench, second, send(bench, second))
     })

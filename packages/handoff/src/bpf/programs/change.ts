@@ -13,8 +13,16 @@ export type Range = readonly [from: number, end: number]
 /** Where the value begins. */
 export const valueAt = 40
 
-/** Makes it for the ranges that are the agent's. It returns 0, or 1 when there is no such entry. */
-export function changeProgram(ranges: readonly Range[]): Program {
+/** What it writes of an entry. */
+export interface Changed {
+  /** What is the agent's. */
+  readonly ranges: readonly Range[]
+  /** Where there are flags (32 bits) that are added to those that are there. */
+  readonly flagsAt?: number
+}
+
+/** Makes it. It returns 0, or 1 when there is no such entry. */
+export function changeProgram({ ranges, flagsAt }: Changed): Program {
   const a = new Assembler('hf_change')
   a.mov(r6, r1)
   // A helper takes no part of what the program is called with.
@@ -24,6 +32,7 @@ export function changeProgram(ranges: readonly Range[]): Program {
   a.jeq(r0, 0, 'none')
   a.mov(r7, r0)
   for (const [from, end] of ranges) copy(a, from, end)
+  if (flagsAt !== undefined) a.ldxw(r1, at(r6, valueAt + flagsAt)).atomicOr32(at(r7, flagsAt), r1)
   a.mov32(r0, 0)
   a.exit()
   a.label('none')

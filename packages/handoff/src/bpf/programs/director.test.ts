@@ -8,7 +8,9 @@ import { Protocol, ipv4, ipv6 } from '../../transform/families.ts'
 import type { Family } from '../../transform/families.ts'
 import { icmpKey, readIcmpError } from '../../transform/icmp.ts'
 import { TcpFlag, newTcpPacket, readTcpPacket, writeKeyOf } from '../../transform/packet.ts'
-import { DirectorAction, DirectorEntry, FlowKey, ForwardMethod } from '../entries.ts'
+import { DirectorAction, DirectorEntry, FlowKey, ForwardMethod, replacedFlag } from '../entries.ts'
+import { directorChanged } from '../loader/director.ts'
+import { flowMapOf } from '../loader/instance.ts'
 import { programsUnavailable } from '../test-support/availability.ts'
 import { Laboratory, ethernet, run } from '../test-support/laboratory.ts'
 import { damages, icmpPacket, ipPacket, randomAddress, reachedOf, tcpPacket } from '../test-support/packets.ts'
@@ -40,7 +42,7 @@ function randomEntry(random: Random, family: Family, more: Partial<DirectorEntry
     packets: random.below(1000),
     bytes: random.word(),
     lastNs: 0,
-    flagsSeen: random.below(256),
+    flagsSeen: random.below(256) | (random.once(8) ? replacedFlag : 0),
     lastAck: random.word(),
     lastSequenceEnd: random.word(),
     requestAck: random.word(),
@@ -173,7 +175,8 @@ describe("the director's program against the oracle", { skip }, () => {
           if (error !== undefined) icmpKey(packet, error).copy(key)
           bench.laboratory.flows.update(key, value)
           const { action } = entry
-          const goesOn = error !== undefined && (action === DirectorAction.forward || action === DirectorAction.split)
+          const isOwned = (action === DirectorAction.forward || action === DirectorAction.split) && (entry.flagsSeen & replacedFlag) === 0
+          const goesOn = error !== undefined && isOwned
           assert.deepEqual(send(bench, packet), {
             returned: goesOn ? TC_ACT_REDIRECT : TCX_NEXT,
             packet: goesOn ? forwarded(packet, entry) : packet,
@@ -205,8 +208,28 @@ describe("the director's program against the oracle", { skip }, () => {
       assert.equal(send(bench, syn).returned, TCX_NEXT)
       assert.equal(send(bench, segment(TcpFlag.ack)).returned, TCX_NEXT)
       bench.laboratory.flows.lookup(key, value)
-      const { action, flagsSeen } = DirectorEntry.decode(value)
-      assert.deepEqual([action, flagsSeen], [DirectorAction.local, TcpFlag.ack])
+      assert.equal(DirectorEntry.decode(value).flagsSeen, TcpFlag.ack | TcpFlag.fin | replacedFlag)
+      // An agent that does not know it yet, and writes to the entry, changes nothing of it.
+      const { flows, changer } = flowMapOf({ flows: bench.laboratory.flows, totals: bench.laboratory.totalsMap }, directorChanged)
+      using _changer = changer
+      DirectorEntry.encode(randomEntry(random, ipv4, { action: DirectorAction.split, flagsSeen: TcpFlag.rst }), value, 0)
+      assert.equal(flows.change(key, value), 0)
+      assert.equal(send(bench, segment(TcpFlag.ack)).returned, TCX_NEXT)
+    }))
+
+  test('a client that has forgotten its connection, and begins another one from its port, gets to the stack when it has answered the challenge ACK (RFC 9293 3.10.7.3)', () =>
+    withProgram(ipv4, bench => {
+      const random = new Random(6)
+      const ends = { family: ipv4, source: randomAddress(random, ipv4), sourcePort: 5000, destination: bench.vip, destinationPort: vipPort }
+      const segment = (flags: number, sequence: number): Buffer => tcpPacket(random, { ...ends, flags, sequence, payloadBytes: 0 }).packet
+      const syn = segment(TcpFlag.syn, 0x8000_0000)
+      readTcpPacket(syn, 0, syn.length, headers)
+      writeKeyOf(syn, headers, key)
+      DirectorEntry.encode(randomEntry(random, ipv4, { action: DirectorAction.split, flagsSeen: TcpFlag.ack, lastSequenceEnd: 1000 }), value, 0)
+      bench.laboratory.flows.update(key, value)
+      assert.equal(send(bench, syn).returned, TC_ACT_REDIRECT)
+      assert.equal(send(bench, segment(TcpFlag.rst, 1000)).returned, TC_ACT_REDIRECT)
+      assert.equal(send(bench, syn).returned, TCX_NEXT)
     }))
 })
 

@@ -5,7 +5,7 @@
 
 import { Assembler, r1, r2, r3, r4 } from '../assembler/index.ts'
 import type { Program } from '../assembler/index.ts'
-import { DirectorAction } from '../entries.ts'
+import { DirectorAction, replacedFlag } from '../entries.ts'
 import { Protocol, familyOf } from '../../transform/families.ts'
 import type { Family } from '../../transform/families.ts'
 import { TcpAt, TcpFlag } from '../../transform/packet.ts'
@@ -36,7 +36,7 @@ export interface DirectorConstants {
 }
 
 const over = TcpFlag.fin | TcpFlag.rst
-/** Whose packets are that no owner gets: of an entry that is `local`, the stack's, where they are of no opening; without an entry, the stack knows. */
+/** Whose packets are that no owner gets: of an entry whose client has gone on to another connection, the stack's, where they are of no opening; without an entry, the stack knows. */
 const [isOurs, mayBeAnybodys] = [1, 0]
 
 /** Makes the program. */
@@ -73,6 +73,8 @@ export function directorProgram({ vip, vipPort, raisePort, linkBytes, synAckMss,
   a.label('icmp')
   readIcmp(context, family, linkBytes)
   lookup(context, Exit.pass)
+  a.ldxw(r1, directorField('flagsSeen'))
+  a.jset(r1, replacedFlag, Exit.pass)
   a.ldxw(r1, directorField('action'))
   a.jeq(r1, DirectorAction.forward, 'forward')
   a.jeq(r1, DirectorAction.split, 'forward')
@@ -96,21 +98,32 @@ export function directorProgram({ vip, vipPort, raisePort, linkBytes, synAckMss,
   return a.assemble()
 }
 
-/** Counts the packet and notes its numbers; a SYN where the connection is over makes an end of the entry: the client uses its port again. */
+/**
+ * Counts the packet and notes its numbers; a SYN where the connection is over makes an end of the entry: the client uses its port again. Of another SYN nothing is noted: where the connection goes on, its numbers
+ * are not of it, and the RST by which the client answers a challenge ACK (RFC 9293 3.10.7.3) would seem far away.
+ */
 function note(context: Context, family: Family): void {
   const { a, stack } = context
   noteArrival(context, directorField)
-  a.block(goesOn => {
-    a.ldxb(r1, stack.tcp.plus(TcpAt.flags))
-    a.and(r1, TcpFlag.syn | TcpFlag.ack)
-    a.jne(r1, TcpFlag.syn, goesOn)
-    a.ldxw(r1, directorField('flagsSeen'))
-    a.and(r1, over)
-    a.jeq(r1, 0, goesOn)
-    a.stw(directorField('action'), DirectorAction.local)
-    a.stw(directorField('flagsSeen'), 0)
-    a.ja('local')
+  a.ldxw(r1, directorField('flagsSeen'))
+  a.jset(r1, replacedFlag, 'local')
+  a.block(noted => {
+    a.block(isNoSyn => {
+      a.ldxb(r2, stack.tcp.plus(TcpAt.flags))
+      a.and(r2, TcpFlag.syn | TcpFlag.ack)
+      a.jne(r2, TcpFlag.syn, isNoSyn)
+      a.and(r1, over)
+      a.jeq(r1, 0, noted)
+      a.mov(r1, replacedFlag)
+      a.atomicOr32(directorField('flagsSeen'), r1)
+      a.ja('local')
+    })
+    noteNumbers(context, family)
   })
+}
+
+function noteNumbers(context: Context, family: Family): void {
+  const { a, stack } = context
   noteFlags(context, directorField, () => {
     a.ldxw(r3, directorField('lastSequenceEnd'))
     a.sub32(r2, r3)

@@ -263,7 +263,7 @@ describe('the lead', { skip }, () => {
         laboratory.flows.lookup(key, value)
         return { ...DirectorEntry.decode(value), lastNs: 0 }
       }
-      for (const action of [DirectorAction.local, DirectorAction.forward, DirectorAction.hold]) {
+      for (const action of [DirectorAction.forward, DirectorAction.hold]) {
         laboratory.flows.update(key, DirectorEntry.toBytes({ ...entry, action }))
         assert.equal(lead.give(key, sequence, 5), false)
         assert.deepEqual(found(), { ...entry, action })

@@ -7,7 +7,7 @@ import { ipv4, ipv6 } from '../../transform/families.ts'
 import { TcpFlag } from '../../transform/packet.ts'
 import { newSegment, segmentHeaderBytesMax, setEnds, writeSegment } from '../../transform/segment.ts'
 import type { Program } from '../assembler/index.ts'
-import { AgentEntry, AgentState, AnswerKind, Answers, DirectorAction, DirectorEntry, FlowKey, ForwardMethod } from '../entries.ts'
+import { AgentEntry, AgentState, AnswerKind, Answers, DirectorAction, DirectorEntry, FlowKey, ForwardMethod, replacedFlag } from '../entries.ts'
 import { Laboratory, ethernet } from '../test-support/laboratory.ts'
 import { directorProgram } from './director.ts'
 import { egressProgram, ingressProgram } from './server-agent.ts'
@@ -95,7 +95,7 @@ for (const [name, family] of [['ipv4', ipv4] as const, ['ipv6', ipv6] as const])
     const [ack, request] = [packet(client, vip, vipPort, 0), packet(client, vip, vipPort, 100)].map(bytes => ethernet(bytes, family))
     measure('director: a packet for another address', program, ethernet(packet(client, server, vipPort, 0), family))
     measure('director: no entry, no socket: raised', program, ack, false)
-    use({ action: DirectorAction.local })
+    use({ flagsSeen: replacedFlag })
     measure('director: to the own stack by its entry', program, ack)
     use({ action: DirectorAction.split, method: ForwardMethod.neighbour })
     measure('director: ACK to the neighbour', program, ack)

@@ -1,6 +1,7 @@
 /** A director's data path without sockets and without a kernel: what it would send is noted, packets of a client are made as a stack makes them. */
-import { DirectorAction, DirectorEntry, FlowMap, offsetsOf, OpeningEntry, OpeningMap } from '../../bpf/index.ts'
+import { DirectorAction, DirectorEntry, FlowMap, offsetsOf, OpeningEntry, OpeningMap, replacedFlag } from '../../bpf/index.ts'
 import type { Lead, RequestLead } from '../../bpf/index.ts'
+import { directorChanged } from '../../bpf/loader/director.ts'
 import type { Loop } from '../../loop/index.ts'
 import type { DirectorLink } from '../../protocol/index.ts'
 import { newSegment, setEnds, TcpFlag, writeSegment } from '../../transform/index.ts'
@@ -47,6 +48,16 @@ class MemoryMap {
   update(key: Buffer, value: Buffer): number {
     if (this.entries.size >= this.maxEntries) return -7
     this.entries.set(key.toString('hex'), Buffer.from(value))
+    return 0
+  }
+
+  /** As the kernel's program does it: what it counts stays, flags are added. */
+  change(key: Buffer, value: Buffer): number {
+    const entry = this.entries.get(key.toString('hex'))
+    if (entry === undefined) return -2
+    const { ranges, flagsAt } = directorChanged
+    for (const [from, end] of ranges) value.copy(entry, from, from, end)
+    if (flagsAt !== undefined) entry.writeUInt32LE((entry.readUInt32LE(flagsAt) | value.readUInt32LE(flagsAt)) >>> 0, flagsAt)
     return 0
   }
 
@@ -131,13 +142,24 @@ export class DirectorScene {
   }
 
   /** The program has answered the client's SYN. */
-  open(): void {
-    this.#openings.update(this.#keys.of(this.#flow()), OpeningEntry.toBytes(opening))
+  open(more: Partial<OpeningEntry> = {}): void {
+    this.#openings.update(this.#keys.of(this.#flow()), OpeningEntry.toBytes({ ...opening, ...more }))
   }
 
   /** The client has begun another connection from its port, and the program has seen that the one before was over. */
   replace(): void {
-    for (const entry of this.#flows.entries.values()) entry.writeUInt32LE(DirectorAction.local, offsetsOf(DirectorEntry).action)
+    this.see(replacedFlag)
+  }
+
+  /** The program has seen flags in a packet of the client. */
+  see(flags: number): void {
+    for (const entry of this.#flows.entries.values()) entry.writeUInt32LE(entry.readUInt32LE(at.flagsSeen) | flags, at.flagsSeen)
+  }
+
+  /** What the program knows of the connection. */
+  get entry(): DirectorEntry | undefined {
+    const entry = this.#flows.entries.get(this.#key)
+    return entry === undefined ? undefined : DirectorEntry.decode(entry)
   }
 
   /** A packet of the client comes up: `at` bytes behind its SYN. */
@@ -194,7 +216,7 @@ export class DirectorScene {
 
   #build(): Core {
     const say = (text: string): void => void this.said.push(text)
-    const map = new FlowMap(this.#flows as never, (key, value) => this.#flows.update(key, value))
+    const map = new FlowMap(this.#flows as never, (key, value) => this.#flows.change(key, value))
     const loop = { now: () => this.nowMs } as Loop
     const raw = {
       finish: (_connection: Connection, acknowledgement: number, sequence: number) => say(`FIN ${sequence} ${acknowledgement}`),
