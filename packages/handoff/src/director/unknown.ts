@@ -2,6 +2,7 @@
  * Packets for the VIP of a connection that nobody here knows: of a director that is gone, most of the time. The agents are asked (WHO_HAS), and the client repeats the packet meanwhile. It is told
  * that the connection is lost when nobody has said for a while that it is not.
  */
+import { healthTimes, heartbeatMs } from '../protocol/index.ts'
 import { ahead, TcpFlag } from '../transform/index.ts'
 import type { ClientPacket } from './client-packet.ts'
 import type { Connection } from './connection.ts'
@@ -11,9 +12,12 @@ import type { Flow } from './flow.ts'
 
 /** Connections asked about at a time; packets of others are dropped. */
 const askedMax = 4096
-/** Asked again after so long; answered with RST when nobody has said anything for so long. */
+/** Asked again after so long. */
 const askAgainMs = 250
-const resetMs = 1000
+/**
+ * Answered with RST when nobody has said for so long that it is his. Whoever has not answered a heartbeat by then that was sent after the question is silent, and may stand still; an agent that has, has read the question before.
+ */
+const resetMs = healthTimes.silentMs + heartbeatMs + 50
 const forgetMs = 10_000
 /** A client repeats within this; and its packets are no further from each other. What differs by more is of another connection from the same port. */
 const sameWithinMs = 2000
