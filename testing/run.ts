@@ -78,7 +78,7 @@ function printSummary(): number {
   const verdicts = results.flatMap(result => result.verdicts)
   const bad = results.filter(isBad)
   console.log(`\n${count(verdicts, 'pass')} passed, ${count(verdicts, 'fail')} failed, ${count(verdicts, 'skip')} skipped`)
-  console.log(`${results.length} files in${seconds(performance.now() - begin)}`)
+  console.log(`${results.length} files in ${seconds(performance.now() - begin).trim()}`)
   for (const result of bad) {
     console.log(`FAILED ${result.file}${result.trouble === undefined ? '' : `: ${result.trouble}`}`)
     for (const { path } of result.verdicts.filter(one => one.outcome === 'fail')) console.log(`         ${path.join(' > ')}`)
