@@ -1,6 +1,6 @@
 /** What is left in the maps of a scene, for people: which connections, what has been seen of them, and whether anybody has a socket of them. */
 import { existsSync } from 'node:fs'
-import { AgentEntry, AgentState, DirectorAction, DirectorEntry, FlowKey, replacedFlag } from '@holdfast/handoff/bpf'
+import { AgentEntry, AgentState, DirectorAction, DirectorEntry, FlowKey, replacedFlag, resetFlag } from '@holdfast/handoff/bpf'
 import { TcpFlag } from '@holdfast/handoff/transform'
 import { openPinnedMap } from '@holdfast/posix/bpf'
 import type { Scene } from './scene.ts'
@@ -11,7 +11,7 @@ const shownMax = 10
 const nameOf = (words: Readonly<Record<string, number>>, value: number): string =>
   Object.keys(words).find(word => words[word] === value) ?? String(value)
 const flagsOf = (seen: number): string =>
-  Object.entries({ ...TcpFlag, replaced: replacedFlag })
+  Object.entries({ ...TcpFlag, replaced: replacedFlag, reset: resetFlag })
     .filter(([, bit]) => (seen & bit) !== 0)
     .map(([name]) => name)
     .join('+')

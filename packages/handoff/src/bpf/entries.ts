@@ -36,6 +36,9 @@ export type DirectorAction = (typeof DirectorAction)[keyof typeof DirectorAction
  */
 export const replacedFlag = 0x1_0000
 
+/** There as well: the client has reset the connection, with the very number that was expected. What only comes near may be anybody's, and it is the server that asks (RFC 5961 3.2). */
+export const resetFlag = 0x2_0000
+
 /** How a packet gets to the owner's machine. */
 export const ForwardMethod = {
   /** As it is, to the next hop's link address (bpf_redirect_neigh). */
@@ -70,7 +73,7 @@ export const DirectorEntry = struct('director entry', {
   bytes: u64n,
   /** When the last packet came, in ns of CLOCK_MONOTONIC. */
   lastNs: u64n,
-  /** All TCP flags of the client's packets so far, or-ed, but for a SYN's; and `replacedFlag`. */
+  /** All TCP flags of the client's packets so far, or-ed, but for a SYN's; `replacedFlag` and `resetFlag`. */
   flagsSeen: u32,
   /** Acknowledgement number of the client's last packet. */
   lastAck: u32,

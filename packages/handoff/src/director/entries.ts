@@ -1,8 +1,7 @@
 /** The director's map: what the program does with a connection's packets. */
-import { DirectorAction, DirectorEntry, offsetsOf, replacedFlag } from '../bpf/index.ts'
+import { DirectorAction, DirectorEntry, offsetsOf, replacedFlag, resetFlag } from '../bpf/index.ts'
 import type { FlowMap, RequestLead } from '../bpf/index.ts'
 import type { Loop } from '../loop/index.ts'
-import { TcpFlag } from '../transform/index.ts'
 import type { Agent } from './agents.ts'
 import type { Connection } from './connection.ts'
 import type { FlowKeys } from './flow.ts'
@@ -104,10 +103,10 @@ export class Entries {
   }
 
   /**
-   * Whether the client has given the connection up, or has begun another one from its port. A RST that came before the owner's agent knew the connection has found nobody there.
+   * Whether the client has reset the connection, or has begun another one from its port. A RST that came before the owner's agent knew the connection has found nobody there.
    */
   isAbandoned(connection: Connection): boolean {
-    return (this.#flagsSeen(connection) & (replacedFlag | TcpFlag.rst)) !== 0
+    return (this.#flagsSeen(connection) & (replacedFlag | resetFlag)) !== 0
   }
 
   #flagsSeen({ hasEntry, flow }: Connection): number {

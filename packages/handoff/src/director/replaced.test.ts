@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { resetFlag } from '../bpf/index.ts'
 import { ReleaseFlags } from '../protocol/index.ts'
 import { plus, TcpFlag } from '../transform/index.ts'
 import { fire } from './core.ts'
@@ -76,13 +77,22 @@ describe('a client that has begun another connection from its port', () => {
 describe('what the program has seen of a connection', () => {
   test('stays seen when the connection moves: the client has reset it, and begins another one before the next owner has answered', () => {
     const scene = handed()
-    scene.see(TcpFlag.rst)
+    scene.see(TcpFlag.rst | resetFlag)
     scene.send(other, { at: get.length, acknowledgement: opening.serverSequence + 100 })
-    assert.deepEqual([scene.heard(), scene.entry?.flagsSeen], [['a: RELEASE 0'], TcpFlag.rst])
+    assert.deepEqual([scene.heard(), scene.entry?.flagsSeen], [['a: RELEASE 0'], TcpFlag.rst | resetFlag])
     fire(scene.core, scene.connection!, 'released')
     assert.deepEqual(scene.heard(), [`b: HANDOFF 2 ${JSON.stringify(other)}`])
     fire(scene.core, scene.connection!, 'accepted')
     assert.deepEqual([scene.heard(), scene.entry], [[`b: RELEASE ${ReleaseFlags.reset}`], undefined])
+  })
+
+  test("is not an end when a RST was anybody's, with a number near the one that is expected (RFC 5961 3.2)", () => {
+    const scene = handed()
+    scene.see(TcpFlag.rst)
+    scene.send(other, { at: get.length, acknowledgement: opening.serverSequence + 100 })
+    fire(scene.core, scene.connection!, 'released')
+    fire(scene.core, scene.connection!, 'accepted')
+    assert.deepEqual([scene.heard().length, scene.connection?.state], [2, 'handed'])
   })
 })
 

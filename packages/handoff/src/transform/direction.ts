@@ -1,6 +1,6 @@
 /** What the director's program does with a client's packet that has an entry, without a kernel: the program is held against this. */
 
-import { DirectorAction, replacedFlag } from '../bpf/entries.ts'
+import { DirectorAction, replacedFlag, resetFlag } from '../bpf/entries.ts'
 import type { DirectorEntry } from '../bpf/entries.ts'
 import { notedFlags } from './notes.ts'
 import { TcpFlag, newTcpPacket, readTcpPacket, sequenceEndOf } from './packet.ts'
@@ -33,9 +33,10 @@ export function direct(packet: Buffer, entry: DirectorEntry, nowNs = 0, known = 
   // The client uses its port again: the entry is of a connection that is over (RFC 9293 3.6.1).
   if (isSyn && (entry.flagsSeen & over) !== 0) return { where: 'pass', entry: { ...counted, flagsSeen: entry.flagsSeen | replacedFlag } }
   if (isSyn) return { where: whereTo(headers, entry), entry: counted }
+  const isReset = (headers.flags & TcpFlag.rst) !== 0 && headers.sequence === entry.lastSequenceEnd
   const noted: DirectorEntry = {
     ...counted,
-    flagsSeen: entry.flagsSeen | notedFlags(headers.flags, ahead(headers.sequence, entry.lastSequenceEnd)),
+    flagsSeen: entry.flagsSeen | notedFlags(headers.flags, ahead(headers.sequence, entry.lastSequenceEnd)) | (isReset ? resetFlag : 0),
     lastAck: (headers.flags & TcpFlag.ack) === 0 ? entry.lastAck : headers.acknowledgement,
     lastSequenceEnd: sequenceEndOf(headers),
   }

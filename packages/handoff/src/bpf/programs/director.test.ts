@@ -8,7 +8,7 @@ import { Protocol, ipv4, ipv6 } from '../../transform/families.ts'
 import type { Family } from '../../transform/families.ts'
 import { icmpKey, readIcmpError } from '../../transform/icmp.ts'
 import { TcpFlag, newTcpPacket, readTcpPacket, writeKeyOf } from '../../transform/packet.ts'
-import { DirectorAction, DirectorEntry, FlowKey, ForwardMethod, replacedFlag } from '../entries.ts'
+import { DirectorAction, DirectorEntry, FlowKey, ForwardMethod, replacedFlag, resetFlag } from '../entries.ts'
 import { directorChanged } from '../loader/director.ts'
 import { flowMapOf } from '../loader/instance.ts'
 import { programsUnavailable } from '../test-support/availability.ts'
@@ -105,7 +105,7 @@ describe("the director's program against the oracle", { skip }, () => {
           const end = headers.sequence + headers.end - headers.payloadAt
           const entry = randomEntry(random, family, {
             ...(random.once(2) && { forwardUntil: (end + random.below(5) - 2) >>> 0 }),
-            ...(random.once(2) && { lastSequenceEnd: reachedOf(random, end) }),
+            ...(random.once(2) && { lastSequenceEnd: random.once(4) ? headers.sequence : reachedOf(random, end) }),
           })
           const damage = random.once(5) ? random.of(damageNames.filter(name => name !== 'cut off')) : undefined
           const packet = damage === undefined ? made : damages[damage](made, random, family)
@@ -228,7 +228,16 @@ describe("the director's program against the oracle", { skip }, () => {
       DirectorEntry.encode(randomEntry(random, ipv4, { action: DirectorAction.split, flagsSeen: TcpFlag.ack, lastSequenceEnd: 1000 }), value, 0)
       bench.laboratory.flows.update(key, value)
       assert.equal(send(bench, syn).returned, TC_ACT_REDIRECT)
+      const flagsSeen = (): number => {
+        bench.laboratory.flows.lookup(key, value)
+        return DirectorEntry.decode(value).flagsSeen
+      }
+      assert.equal(send(bench, segment(TcpFlag.rst, 999)).returned, TC_ACT_REDIRECT)
+      assert.equal(flagsSeen(), TcpFlag.ack | TcpFlag.rst, 'not the number that is expected')
+      DirectorEntry.encode(randomEntry(random, ipv4, { action: DirectorAction.split, flagsSeen: TcpFlag.ack, lastSequenceEnd: 1000 }), value, 0)
+      bench.laboratory.flows.update(key, value)
       assert.equal(send(bench, segment(TcpFlag.rst, 1000)).returned, TC_ACT_REDIRECT)
+      assert.equal(flagsSeen(), TcpFlag.ack | TcpFlag.rst | resetFlag)
       assert.equal(send(bench, syn).returned, TCX_NEXT)
     }))
 })

@@ -5,7 +5,7 @@
 
 import { Assembler, r1, r2, r3, r4 } from '../assembler/index.ts'
 import type { Program } from '../assembler/index.ts'
-import { DirectorAction, replacedFlag } from '../entries.ts'
+import { DirectorAction, replacedFlag, resetFlag } from '../entries.ts'
 import { Protocol, familyOf } from '../../transform/families.ts'
 import type { Family } from '../../transform/families.ts'
 import { TcpAt, TcpFlag } from '../../transform/packet.ts'
@@ -124,6 +124,7 @@ function note(context: Context, family: Family): void {
 
 function noteNumbers(context: Context, family: Family): void {
   const { a, stack } = context
+  noteReset(context)
   noteFlags(context, directorField, () => {
     a.ldxw(r3, directorField('lastSequenceEnd'))
     a.sub32(r2, r3)
@@ -135,6 +136,20 @@ function noteNumbers(context: Context, family: Family): void {
   a.be32(r2)
   a.add32(r1, r2)
   a.stw(directorField('lastSequenceEnd'), r1)
+}
+
+function noteReset({ a, stack }: Context): void {
+  a.block(done => {
+    a.ldxb(r1, stack.tcp.plus(TcpAt.flags))
+    a.and(r1, TcpFlag.rst)
+    a.jeq(r1, 0, done)
+    a.ldxw(r1, stack.tcp.plus(TcpAt.sequence))
+    a.be32(r1)
+    a.ldxw(r2, directorField('lastSequenceEnd'))
+    a.jne(r1, r2, done)
+    a.mov(r1, resetFlag)
+    a.atomicOr32(directorField('flagsSeen'), r1)
+  })
 }
 
 /** By the entry's action. Of `split`, payload beyond `forwardUntil`, or `requestAt`, is the agent's, unless it is a request that is known. */
