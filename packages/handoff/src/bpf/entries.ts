@@ -36,7 +36,7 @@ export type DirectorAction = (typeof DirectorAction)[keyof typeof DirectorAction
  */
 export const replacedFlag = 0x1_0000
 
-/** There as well: the client has reset the connection, with the very number that was expected. What only comes near may be anybody's, and it is the server that asks (RFC 5961 3.2). */
+/** There as well: the client has reset the connection, with the very number that was expected. What only comes near may be of a connection before, and it is the server that asks (RFC 5961 3.2). */
 export const resetFlag = 0x2_0000
 
 /** How a packet gets to the owner's machine. */
@@ -75,9 +75,9 @@ export const DirectorEntry = struct('director entry', {
   lastNs: u64n,
   /** All TCP flags of the client's packets so far, or-ed, but for a SYN's; `replacedFlag` and `resetFlag`. */
   flagsSeen: u32,
-  /** Acknowledgement number of the client's last packet. */
+  /** Acknowledgement number of the client's last packet that has one, and was no SYN and no RST. */
   lastAck: u32,
-  /** Where the client's last packet ended that was no SYN: its sequence number and length (a FIN counts). */
+  /** Where the client's last packet ended that was no SYN and no RST: its sequence number and length (a FIN counts). */
   lastSequenceEnd: u32,
   /** Written by the program where `requestAt` is: what the client had acknowledged when its last request was sent on. */
   requestAck: u32,

@@ -25,16 +25,15 @@ export function release(core: Core, connection: Connection): void {
   if (agent === undefined || gathered === undefined) return
   // The client has several requests under way: when it sent this one, the one before had not been answered (the agent knows so of the first one only).
   connection.isBusy = gathered.acknowledgement === connection.requestAck
-  if (connection.isBusy) holdWithAck(core, connection, agent, gathered)
-  else core.entries.give(connection, agent, 'hold')
+  core.entries.give(connection, agent, 'hold')
+  if (connection.isBusy) noteLastAck(core, connection, gathered)
   connection.busySinceMs = connection.movedMs = core.loop.now()
   if (!connection.isBusy) sendRelease(connection, agent, gathered.acknowledgement)
   core.awaitAnswer(connection)
 }
 
 /** The client may have acknowledged an answer since, past us: the program knows. */
-function holdWithAck(core: Core, connection: Connection, agent: Agent, gathered: Gathered): void {
-  core.entries.give(connection, agent, 'hold')
+function noteLastAck(core: Core, connection: Connection, gathered: Gathered): void {
   const seen = core.entries.seen(connection)
   if (seen !== undefined && ahead(seen.lastAck, gathered.acknowledgement) > 0) gathered.acknowledgement = seen.lastAck
 }

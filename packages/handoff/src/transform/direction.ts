@@ -33,10 +33,14 @@ export function direct(packet: Buffer, entry: DirectorEntry, nowNs = 0, known = 
   // The client uses its port again: the entry is of a connection that is over (RFC 9293 3.6.1).
   if (isSyn && (entry.flagsSeen & over) !== 0) return { where: 'pass', entry: { ...counted, flagsSeen: entry.flagsSeen | replacedFlag } }
   if (isSyn) return { where: whereTo(headers, entry), entry: counted }
-  const isReset = (headers.flags & TcpFlag.rst) !== 0 && headers.sequence === entry.lastSequenceEnd
+  const flagsSeen = entry.flagsSeen | notedFlags(headers.flags, ahead(headers.sequence, entry.lastSequenceEnd))
+  if ((headers.flags & TcpFlag.rst) !== 0) {
+    const isExpected = headers.sequence === entry.lastSequenceEnd
+    return { where: whereTo(headers, entry), entry: { ...counted, flagsSeen: isExpected ? flagsSeen | resetFlag : flagsSeen } }
+  }
   const noted: DirectorEntry = {
     ...counted,
-    flagsSeen: entry.flagsSeen | notedFlags(headers.flags, ahead(headers.sequence, entry.lastSequenceEnd)) | (isReset ? resetFlag : 0),
+    flagsSeen,
     lastAck: (headers.flags & TcpFlag.ack) === 0 ? entry.lastAck : headers.acknowledgement,
     lastSequenceEnd: sequenceEndOf(headers),
   }

@@ -122,27 +122,33 @@ function note(context: Context, family: Family): void {
   })
 }
 
+/** A RST is held against the numbers of other packets: several with the same number may come of a connection before, and are no more right for that. */
 function noteNumbers(context: Context, family: Family): void {
   const { a, stack } = context
-  noteReset(context)
   noteFlags(context, directorField, () => {
     a.ldxw(r3, directorField('lastSequenceEnd'))
     a.sub32(r2, r3)
   })
-  noteAcknowledgement(context, directorField)
-  payloadBytes(context, family)
-  addFlagBytes(context)
-  a.ldxw(r2, stack.tcp.plus(TcpAt.sequence))
-  a.be32(r2)
-  a.add32(r1, r2)
-  a.stw(directorField('lastSequenceEnd'), r1)
+  a.block(noted => {
+    a.ldxb(r1, stack.tcp.plus(TcpAt.flags))
+    a.block(isNoReset => {
+      a.and(r1, TcpFlag.rst)
+      a.jeq(r1, 0, isNoReset)
+      noteReset(context)
+      a.ja(noted)
+    })
+    noteAcknowledgement(context, directorField)
+    payloadBytes(context, family)
+    addFlagBytes(context)
+    a.ldxw(r2, stack.tcp.plus(TcpAt.sequence))
+    a.be32(r2)
+    a.add32(r1, r2)
+    a.stw(directorField('lastSequenceEnd'), r1)
+  })
 }
 
 function noteReset({ a, stack }: Context): void {
   a.block(done => {
-    a.ldxb(r1, stack.tcp.plus(TcpAt.flags))
-    a.and(r1, TcpFlag.rst)
-    a.jeq(r1, 0, done)
     a.ldxw(r1, stack.tcp.plus(TcpAt.sequence))
     a.be32(r1)
     a.ldxw(r2, directorField('lastSequenceEnd'))
